@@ -1,0 +1,74 @@
+/**
+ * Every bound of the system, with its unit in the name and its reason beside it.
+ *
+ * @module
+ */
+
+/** 1024 bytes. */
+export const KIB = 1024;
+/** 1024 KiB. */
+export const MIB = 1024 * KIB;
+/** 1024 MiB. */
+export const GIB = 1024 * MIB;
+
+/** One Merkle leaf (system.md): 1 GiB has 16,384 leaves, a proof is 448 bytes. */
+export const LEAF_BYTES = 64 * KIB;
+/** Written and synced at once; what a power cut can lose of a download. */
+export const SEGMENT_BYTES = MIB;
+/** The largest image: beyond it a lone upload could fill a server's disk unnoticed. */
+export const MAX_IMAGE_BYTES = 16 * GIB;
+/** The slots of the built-in head unit: the largest image of the test corpus fits seven times. */
+export const DEFAULT_SLOT_BYTES = GIB;
+/** A worker image is loaded into memory before it starts, as an MCU loads its RAM image. */
+export const MAX_WORKER_IMAGE_BYTES = 64 * MIB;
+
+/** JSON bodies of people and vehicles: a release with its notes takes under 10 KiB. */
+export const MAX_JSON_BYTES = 256 * KIB;
+/** What the director may send for one vehicle: 64 ECUs with 16 carriers each take under 512 KiB. */
+export const MAX_DIRECTOR_BYTES = 2 * MIB;
+/** One MQTT payload: a status of 64 ECUs takes under 64 KiB. */
+export const MAX_MQTT_BYTES = 128 * KIB;
+/** One MQTT packet, with topic and header. */
+export const MAX_MQTT_PACKET_BYTES = MAX_MQTT_BYTES + 4 * KIB;
+/** One note of UN R156, so that a head unit can show it. */
+export const MAX_NOTE_CHARS = 2000;
+/** ECUs of one vehicle: a luxury car has about 100 control units, few with slots. */
+export const MAX_ECUS = 64;
+/** Releases of one bundle: one for each ECU at most. */
+export const MAX_BUNDLE = MAX_ECUS;
+/** Delta carriers named in one announcement. */
+export const MAX_DELTAS = 64;
+
+/** Boot tries of a trial: one try may be lost to a brown-out, two to a bad coincidence. */
+export const TRIAL_TRIES = 3;
+/** How often a release is tried again after trials that the power cut (system.md). */
+export const MAX_INTERRUPTED_TRIALS = 5;
+/** Silence after which an image has hung; it owes a heartbeat every second. */
+export const HEARTBEAT_TIMEOUT_MS = 4_000;
+/** First sign of life of an image: starting a runner takes under 0.1 s, on an ARM board under 2 s. */
+export const BOOT_TIMEOUT_MS = 10_000;
+/** One line a runner may print; a longer one is a fault of the image. */
+export const MAX_RUNNER_LINE_BYTES = 16 * KIB;
+/** JavaScript heap of an image. */
+export const WORKER_HEAP_MIB = 64;
+/** Address space for data of a runner process: two isolates need 600 MB at least (measured). */
+export const RUNNER_DATA_BYTES = 1_500_000_000;
+
+/** Silence of a download after which the line counts as cut. */
+export const DOWNLOAD_STALL_MS = 15_000;
+/** A request without a body must be answered within this. */
+export const REQUEST_TIMEOUT_MS = 15_000;
+/** First pause before a failed request is repeated. */
+export const BACKOFF_MIN_MS = 500;
+/** Longest pause: a vehicle comes back within a minute of its server. */
+export const BACKOFF_MAX_MS = 60_000;
+/** How often a carrier may turn out damaged before it is given up. */
+export const MAX_CARRIER_ATTEMPTS = 3;
+/** The vehicle asks for its assignment at least this often, lest a lost hint delay it for ever. */
+export const POLL_MS = 60_000;
+/** A postponed update is offered again after this. */
+export const POSTPONE_MS = 60 * 60_000;
+/** Battery needed to install and, if need be, to go back (UN R156 7.2.2.1.2). */
+export const MIN_BATTERY_PERCENT = 30;
+/** Events a vehicle keeps for the server while it cannot reach it; older ones go first. */
+export const MAX_QUEUED_EVENTS = 256;
