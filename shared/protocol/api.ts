@@ -1,0 +1,219 @@
+/**
+ * The people's API under `/api/v1`, and enrolment: bodies and answers.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { MAX_BUNDLE } from "../limits.ts";
+import {
+  CampaignId,
+  Counter,
+  EcuState,
+  FailureReport,
+  HardwareId,
+  Instant,
+  LengthBytes,
+  Notes,
+  ReleaseId,
+  Sha256Hex,
+  V1,
+  Version,
+  Vin,
+} from "./common.ts";
+import { Carrier } from "./common.ts";
+import { EcuReport } from "./messages.ts";
+
+/** `POST /api/v1/login`. The answer sets the session cookie and carries the same token. */
+export const LoginRequest = z.strictObject({
+  user: z.string().min(1).max(64),
+  password: z.string().min(1).max(256),
+});
+/** Who is logged in. */
+export const Session = z.object({
+  v: V1,
+  user: z.string(),
+  role: z.enum(["viewer", "publisher", "operator"]),
+  token: z.string().optional(),
+  expiresAt: Instant,
+});
+/** Who is logged in. */
+export type Session = z.infer<typeof Session>;
+
+/** `GET /api/v1/endpoints`: where vehicles go, asked at every start. Open to everyone. */
+export const Endpoints = z.object({ v: V1, device: z.url(), broker: z.url() });
+/** Where vehicles go. */
+export type Endpoints = z.infer<typeof Endpoints>;
+
+/** `POST /api/v1/enrolments`: a one-time token for one vehicle. */
+export const EnrolmentRequest = z.strictObject({ vin: Vin });
+/** A one-time token. */
+export const Enrolment = z.object({ vin: Vin, token: z.string() });
+
+/** `POST /enrol`, by the vehicle. May be repeated until the first authenticated connection. */
+export const EnrolRequest = z.strictObject({ v: V1, vin: Vin, token: z.string().max(256) });
+/** The interim identity: MQTT password and bearer token of the device listener. */
+export const EnrolAnswer = z.object({
+  v: V1,
+  vin: Vin,
+  secret: z.string().min(32).max(256),
+  device: z.url(),
+  broker: z.url(),
+});
+/** The interim identity. */
+export type EnrolAnswer = z.infer<typeof EnrolAnswer>;
+
+/** `HEAD|PUT /api/v1/uploads/{sha256}` answers: how much is there. */
+export const Upload = z.object({
+  sha256: Sha256Hex,
+  offset: z.number().int().min(0),
+  lengthBytes: z.number().int().min(0),
+  complete: z.boolean(),
+});
+/** How much of an upload is there. */
+export type Upload = z.infer<typeof Upload>;
+
+/**
+ * `POST /api/v1/releases`. `sha256` names an uploaded full image, or `patchSha256` an
+ * uploaded BSDIFF40 patch with `deltaFrom`, the version it starts from.
+ */
+export const ReleaseRequest = z.strictObject({
+  hardware: HardwareId,
+  version: Version,
+  counter: Counter.optional(),
+  /** With an image: its digest. With a patch: the digest its result must have, if known. */
+  sha256: Sha256Hex.optional(),
+  patchSha256: Sha256Hex.optional(),
+  deltaFrom: Version.optional(),
+  notes: Notes,
+  rxswin: z.array(z.string().min(1).max(64)).max(16).default([]),
+  needs: z.array(ReleaseId).max(16).default([]),
+  /** Keep it as a draft: neither announced nor offered until `ota offer`. */
+  draft: z.boolean().default(false),
+}).refine((body) => body.sha256 !== undefined || body.patchSha256 !== undefined, {
+  message: "either sha256 (an image) or patchSha256 (a patch) must be given",
+  path: ["sha256"],
+}).refine((body) => (body.patchSha256 === undefined) === (body.deltaFrom === undefined), {
+  message: "patchSha256 and deltaFrom go together",
+  path: ["deltaFrom"],
+});
+/** A release to be made. */
+export type ReleaseRequest = z.infer<typeof ReleaseRequest>;
+
+/** One release. */
+export const Release = z.object({
+  v: V1,
+  release: ReleaseId,
+  hardware: HardwareId,
+  version: Version,
+  counter: Counter,
+  sha256: Sha256Hex,
+  lengthBytes: LengthBytes,
+  merkleRoot: Sha256Hex,
+  notes: Notes,
+  rxswin: z.array(z.string()),
+  needs: z.array(ReleaseId),
+  state: z.enum(["draft", "published"]),
+  carriers: z.array(Carrier),
+  createdAt: Instant,
+  createdBy: z.string(),
+});
+/** One release. */
+export type Release = z.infer<typeof Release>;
+
+/** What publishing answers. `campaign` is null for a draft, or when only a carrier was added. */
+export const Published = z.object({
+  release: ReleaseId,
+  campaign: CampaignId.nullable(),
+  counter: Counter,
+  sha256: Sha256Hex,
+  /** Set when an existing release got another carrier. */
+  carrierAdded: z.boolean(),
+});
+/** What publishing answers. */
+export type Published = z.infer<typeof Published>;
+
+/** `POST /api/v1/campaigns`: offers releases (drafts or not) as one bundle. */
+export const CampaignRequest = z.strictObject({
+  releases: z.array(ReleaseId).min(1).max(MAX_BUNDLE),
+});
+
+/** Where one vehicle stands in a campaign. */
+export const CampaignVehicle = z.object({
+  vin: Vin,
+  /** The worst of its ECUs; what the campaign counts. */
+  state: EcuState,
+  failure: FailureReport.nullable(),
+  updatedAt: Instant,
+});
+
+/** One campaign: one or several releases offered together. */
+export const Campaign = z.object({
+  v: V1,
+  campaign: CampaignId,
+  state: z.enum(["running", "halted", "withdrawn", "complete"]),
+  releases: z.array(ReleaseId),
+  vehicles: z.array(CampaignVehicle),
+  createdAt: Instant,
+  createdBy: z.string(),
+});
+/** One campaign. */
+export type Campaign = z.infer<typeof Campaign>;
+
+/** One vehicle as the server knows it. `ecus` carries what `ota vehicles --json` prints, and more. */
+export const Vehicle = z.object({
+  v: V1,
+  vin: Vin,
+  online: z.boolean(),
+  conn: z.enum(["online", "rebooting", "offline", "never"]),
+  lastSeenAt: Instant.nullable(),
+  campaign: CampaignId.nullable(),
+  /** Campaigns that wait their turn. */
+  queue: z.array(CampaignId),
+  ecus: z.array(EcuReport),
+});
+/** One vehicle as the server knows it. */
+export type Vehicle = z.infer<typeof Vehicle>;
+
+/** `GET|POST /api/v1/hardware`. */
+export const Hardware = z.object({
+  hardware: HardwareId,
+  origin: z.enum(["builtIn", "reported", "added"]),
+});
+/** A known hardware id. */
+export type Hardware = z.infer<typeof Hardware>;
+/** A hardware id to be added. */
+export const HardwareRequest = z.strictObject({ hardware: HardwareId });
+
+/** `GET /events`: first `snapshot`, then numbered changes, each with the whole entity. */
+export const BoardSnapshot = z.object({
+  v: V1,
+  releases: z.array(Release),
+  campaigns: z.array(Campaign),
+  vehicles: z.array(Vehicle),
+  hardware: z.array(Hardware),
+  server: z.object({ state: z.string(), since: Instant, lastError: z.string().optional() }),
+});
+/** Everything the notice board shows. */
+export type BoardSnapshot = z.infer<typeof BoardSnapshot>;
+
+/** The name of a change in `GET /events`, and the schema of its data. */
+export const BOARD_CHANGES = {
+  release: Release,
+  campaign: Campaign,
+  vehicle: Vehicle,
+  hardware: Hardware,
+} as const;
+
+/** Errors: RFC 9457 `application/problem+json` with the catalogue's number and name. */
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  code: z.number().int(),
+  name: z.string(),
+  remedy: z.string(),
+  subject: z.string().optional(),
+});
+/** An error as HTTP carries it. */
+export type Problem = z.infer<typeof Problem>;

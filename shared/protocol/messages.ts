@@ -1,0 +1,131 @@
+/**
+ * What travels over MQTT, and the vehicle's report that also travels over HTTP.
+ * A message is a hint: a lost, repeated, stale or forged one can delay an update
+ * and nothing else.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { MAX_DELTAS, MAX_ECUS } from "../limits.ts";
+import {
+  CampaignId,
+  Counter,
+  EcuSerial,
+  EcuState,
+  FailureReport,
+  HardwareId,
+  Instant,
+  LengthBytes,
+  Sha256Hex,
+  Slot,
+  V1,
+  Version,
+  Vin,
+} from "./common.ts";
+
+/** `ota/v1/announce/{hardware}`: latest version and type, retained. */
+export const Announcement = z.object({
+  v: V1,
+  hardware: HardwareId,
+  version: Version,
+  counter: Counter,
+  /** `delta` when any delta exists; a full image always does. */
+  type: z.enum(["full", "delta"]),
+  /** Digests of the images that a delta starts from. */
+  deltasFrom: z.array(Sha256Hex).max(MAX_DELTAS),
+  lengthBytes: LengthBytes,
+  sha256: Sha256Hex,
+  /** Signed Timestamp metadata, from the trust work on. */
+  timestamp: z.string().max(16_384).optional(),
+});
+/** Latest version and type of a hardware id. */
+export type Announcement = z.infer<typeof Announcement>;
+
+/** `ota/v1/vehicle/{vin}/desired`: come and fetch, retained. */
+export const Desired = z.object({
+  v: V1,
+  campaign: CampaignId.nullable(),
+  /** Version of the Director's targets that waits to be fetched. */
+  version: z.number().int().min(0),
+});
+/** Come and fetch. */
+export type Desired = z.infer<typeof Desired>;
+
+/** `ota/v1/vehicle/{vin}/conn`: bare words, retained; the will says `offline`. */
+export const Conn: z.ZodEnum<{ online: "online"; rebooting: "rebooting"; offline: "offline" }> = z
+  .enum(["online", "rebooting", "offline"]);
+/** Whether a vehicle is connected. */
+export type Conn = z.infer<typeof Conn>;
+
+/** `ota/v1/server/status`, retained; the will says it is gone. */
+export const ServerStatus = z.object({
+  v: V1,
+  state: z.enum(["running", "stopping", "gone"]),
+  since: Instant,
+  lastError: z.string().max(500).optional(),
+});
+/** How the server is. */
+export type ServerStatus = z.infer<typeof ServerStatus>;
+
+const SlotReport = z.object({
+  version: Version.nullable(),
+  sha256: Sha256Hex.nullable(),
+  successful: z.boolean(),
+  unbootable: z.boolean(),
+  triesRemaining: z.number().int().min(0).max(255),
+});
+
+/** One ECU in a report. `version`, `counter` and `sha256` are those of the image that runs. */
+export const EcuReport = z.object({
+  serial: EcuSerial,
+  hardware: HardwareId,
+  slotBytes: z.number().int().min(1),
+  /** State of the last assignment. */
+  state: EcuState,
+  /** The running slot; `null` in recovery. */
+  slot: Slot.nullable(),
+  version: Version.nullable(),
+  counter: Counter.nullable(),
+  sha256: Sha256Hex.nullable(),
+  slots: z.object({ A: SlotReport, B: SlotReport }),
+  desired: z.object({ version: Version, sha256: Sha256Hex }).nullable(),
+  progress: z.object({
+    doneBytes: z.number().int().min(0),
+    totalBytes: z.number().int().min(0),
+    /** How the bytes come. */
+    via: z.enum(["full", "delta", "local"]),
+  }).nullable(),
+  failure: FailureReport.nullable(),
+});
+/** One ECU in a report. */
+export type EcuReport = z.infer<typeof EcuReport>;
+
+/**
+ * `ota/v1/vehicle/{vin}/status` (retained) and the body of `PUT /manifest`.
+ * Over MQTT it shows progress; only the manifest can make an ECU `confirmed`.
+ */
+export const VehicleReport = z.object({
+  v: V1,
+  vin: Vin,
+  /** Rises with every report of this vehicle; an older one is dropped. */
+  seq: z.number().int().min(1),
+  at: Instant,
+  campaign: CampaignId.nullable(),
+  ecus: z.array(EcuReport).max(MAX_ECUS),
+});
+/** Where a vehicle stands. */
+export type VehicleReport = z.infer<typeof VehicleReport>;
+
+/** `ota/v1/vehicle/{vin}/event`: append-only. Receivers drop an `id` they have. */
+export const VehicleEvent = z.object({
+  v: V1,
+  id: z.string().regex(/^[0-9a-f-]{8,64}$/),
+  seq: z.number().int().min(1),
+  at: Instant,
+  ecu: EcuSerial,
+  state: EcuState,
+  campaign: CampaignId.nullable().optional(),
+  failure: FailureReport.optional(),
+});
+/** Something that happened to an ECU. */
+export type VehicleEvent = z.infer<typeof VehicleEvent>;
