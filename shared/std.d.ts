@@ -68,3 +68,20 @@ declare module "@std/cli/prompt_secret.js" {
 declare module "@std/path/posix/basename.js" {
   export function basename(path: string): string;
 }
+
+/** The part of `npm:seek-bzip` that `shared/node/bunzip2.ts` uses; the package has no types. */
+declare module "seek-bzip" {
+  class Stream {
+    readByte: () => number;
+    writeByte: (byte: number) => void;
+  }
+  export default class Bunzip {
+    static readonly Stream: typeof Stream;
+    static decode(stream: Uint8Array): Uint8Array;
+    readonly reader: { read(bits: number): number };
+    readonly streamCRC: number;
+    constructor(input: Stream, output: Stream);
+    _init_block(): boolean;
+    _read_bunzip(): number;
+  }
+}

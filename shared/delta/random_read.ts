@@ -1,0 +1,34 @@
+/**
+ * Bytes that can be read anywhere: a file, a slot, an array.
+ *
+ * @module
+ */
+
+/** Positioned, synchronous reads. */
+export interface RandomRead {
+  readonly lengthBytes: number;
+  /**
+   * Reads `[offset, offset + length)`.
+   *
+   * @throws {RangeError} If that is not wholly inside.
+   */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/**
+ * An array as {@linkcode RandomRead}.
+ *
+ * @param bytes The bytes, not copied.
+ * @returns Reads give views into them.
+ */
+export function readArray(bytes: Uint8Array): RandomRead {
+  return {
+    lengthBytes: bytes.length,
+    read(offset, length) {
+      if (offset < 0 || length < 0 || offset + length > bytes.length) {
+        throw new RangeError(`Cannot read ${length} bytes at ${offset}: ${bytes.length} are there`);
+      }
+      return bytes.subarray(offset, offset + length);
+    },
+  };
+}

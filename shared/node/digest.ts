@@ -1,0 +1,47 @@
+/**
+ * Bulk SHA-256 through `node:crypto`: about ten times as fast as JavaScript's.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { HashParts } from "../merkle.ts";
+
+/** A streaming SHA-256. */
+export interface StreamDigest {
+  update(bytes: Uint8Array): void;
+  /** Lower-case hex. Ends the digest. */
+  hex(): string;
+  /** The 32 bytes. Ends the digest. */
+  bytes(): Uint8Array;
+}
+
+/**
+ * Begins a digest.
+ *
+ * @returns An empty SHA-256.
+ */
+export function sha256Digest(): StreamDigest {
+  const hash = createHash("sha256");
+  return {
+    update: (bytes) => void hash.update(bytes),
+    hex: () => hash.digest("hex"),
+    bytes: () => new Uint8Array(hash.digest()),
+  };
+}
+
+/** SHA-256 over joined parts, for Merkle trees. */
+export const nodeHash: HashParts = (...parts) => {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+};
+
+/**
+ * The digest of some bytes.
+ *
+ * @param bytes All of them.
+ * @returns Lower-case hex.
+ */
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
