@@ -1,0 +1,146 @@
+/**
+ * The boot record: what the loader knows of the two slots, in one sector with two
+ * copies (`vehicle/storage/sector_record.ts`). Payload, slot A first, then slot B:
+ *
+ *   0   1  priority; the higher is preferred
+ *   1   1  tries remaining
+ *   2   1  flags: 1 successful, 2 unbootable, 4 holds an image
+ *   3   1  zero
+ *   4   4  counter, u32 little-endian
+ *   8   8  length of the image, u64
+ *   16  32 SHA-256 of the image
+ *   48  2  verdict: number of the failure that made it unbootable, or 0
+ *   50  1  length of the version
+ *   51  48 version, UTF-8
+ *
+ * @module
+ */
+import { fromHex, toHex } from "shared/bytes.ts";
+import { failureByCode, type FailureName, FAILURES } from "shared/failure.ts";
+import type { Slot } from "shared/protocol/common.ts";
+import type { Disk } from "vehicle/ports.ts";
+import { SectorRecord } from "vehicle/storage/sector_record.ts";
+
+const SLOT_BYTES = 99;
+const VERSION_BYTES = 48;
+
+/** The image a slot holds. */
+export interface SlotImage {
+  readonly sha256: string;
+  readonly lengthBytes: number;
+  readonly counter: number;
+  readonly version: string;
+}
+
+/** What the loader knows of one slot. */
+export interface SlotRecord {
+  readonly priority: number;
+  readonly triesRemaining: number;
+  /** It was booted and confirmed. */
+  readonly successful: boolean;
+  /** It must not be booted: being written, or judged. */
+  readonly unbootable: boolean;
+  /** Why, when a trial or a check judged it. */
+  readonly verdict: FailureName | null;
+  readonly image: SlotImage | null;
+}
+
+/** The loader's whole memory. */
+export type BootRecord = Readonly<Record<Slot, SlotRecord>>;
+
+/** A slot that holds nothing. */
+export const EMPTY_SLOT: SlotRecord = {
+  priority: 0,
+  triesRemaining: 0,
+  successful: false,
+  unbootable: true,
+  verdict: null,
+  image: null,
+};
+
+/** Reads and replaces the boot record. */
+export class BootRecordStore {
+  readonly #record: SectorRecord;
+
+  /** @param disk The boot partition: 2048 sectors. */
+  constructor(disk: Disk) {
+    this.#record = new SectorRecord(disk, { magic: "BOOT", sectors: [0, disk.sectors >> 1] });
+  }
+
+  /**
+   * The record.
+   *
+   * @returns Two empty slots when no copy is whole: a new ECU, or one that lost both.
+   */
+  read(): BootRecord {
+    const payload = this.#record.read();
+    if (payload === undefined || payload.length !== 2 * SLOT_BYTES) {
+      return { A: EMPTY_SLOT, B: EMPTY_SLOT };
+    }
+    return {
+      A: decode(payload.subarray(0, SLOT_BYTES)),
+      B: decode(payload.subarray(SLOT_BYTES)),
+    };
+  }
+
+  /** Changes one slot's record; durable when this returns. */
+  change(slot: Slot, change: Partial<SlotRecord>): BootRecord {
+    const record = this.read();
+    const next: BootRecord = { ...record, [slot]: { ...record[slot], ...change } };
+    this.write(next);
+    return next;
+  }
+
+  /** Replaces the record whole; durable when this returns. */
+  write(record: BootRecord): void {
+    const payload = new Uint8Array(2 * SLOT_BYTES);
+    payload.set(encode(record.A), 0);
+    payload.set(encode(record.B), SLOT_BYTES);
+    this.#record.write(payload);
+  }
+}
+
+/** The other slot. */
+export function otherSlot(slot: Slot): Slot {
+  return slot === "A" ? "B" : "A";
+}
+
+function encode(slot: SlotRecord): Uint8Array {
+  const bytes = new Uint8Array(SLOT_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, slot.priority);
+  view.setUint8(1, slot.triesRemaining);
+  const flags = (slot.successful ? 1 : 0) | (slot.unbootable ? 2 : 0) | (slot.image ? 4 : 0);
+  view.setUint8(2, flags);
+  view.setUint16(48, slot.verdict === null ? 0 : FAILURES[slot.verdict].code, true);
+  if (slot.image) {
+    view.setUint32(4, slot.image.counter, true);
+    view.setBigUint64(8, BigInt(slot.image.lengthBytes), true);
+    bytes.set(fromHex(slot.image.sha256), 16);
+    const version = new TextEncoder().encode(slot.image.version).subarray(0, VERSION_BYTES);
+    view.setUint8(50, version.length);
+    bytes.set(version, 51);
+  }
+  return bytes;
+}
+
+function decode(bytes: Uint8Array): SlotRecord {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, SLOT_BYTES);
+  const flags = view.getUint8(2);
+  const verdict = view.getUint16(48, true);
+  const versionBytes = Math.min(view.getUint8(50), VERSION_BYTES);
+  return {
+    priority: view.getUint8(0),
+    triesRemaining: view.getUint8(1),
+    successful: (flags & 1) !== 0,
+    unbootable: (flags & 2) !== 0,
+    // A number this version does not know is still a verdict.
+    verdict: verdict === 0 ? null : failureByCode(verdict) ?? "internal",
+    image: (flags & 4) === 0 ? null : {
+      counter: view.getUint32(4, true),
+      lengthBytes: Number(view.getBigUint64(8, true)),
+      sha256: toHex(bytes.subarray(16, 48)),
+      version: new TextDecoder().decode(bytes.subarray(51, 51 + versionBytes)),
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * A durable record of one sector, in two copies in two sectors far apart. A write
+ * replaces the older copy whole, so a cut at any moment leaves the old or the new.
+ *
+ *   0   4  magic, chosen by the owner
+ *   4   1  schema version, 1
+ *   5   3  zero
+ *   8   8  sequence, u64 little-endian; the higher whole copy wins
+ *   16  2  length of the payload
+ *   18  n  payload
+ *   508 4  CRC-32 of bytes 0..507
+ *
+ * @module
+ */
+import { invariant } from "shared/assert.ts";
+import { crc32 } from "shared/bytes.ts";
+import { UpdateFailure } from "shared/failure.ts";
+import type { Disk } from "vehicle/ports.ts";
+
+const SECTOR_BYTES = 512;
+const HEADER_BYTES = 18;
+const CRC_AT = SECTOR_BYTES - 4;
+/** What fits into one record. */
+export const RECORD_PAYLOAD_BYTES: number = CRC_AT - HEADER_BYTES;
+const VERSION = 1;
+
+/** Where the two copies lie. */
+export interface RecordPlace {
+  /** Four ASCII characters that name the kind of record. */
+  readonly magic: string;
+  readonly sectors: readonly [number, number];
+}
+
+interface Copy {
+  readonly sequence: bigint;
+  readonly payload: Uint8Array;
+}
+
+/** Reads and replaces one record. */
+export class SectorRecord {
+  readonly #disk: Disk;
+  readonly #place: RecordPlace;
+
+  /**
+   * @param disk Where it lies; its sectors have 512 bytes.
+   * @param place Its kind and its two sectors.
+   */
+  constructor(disk: Disk, place: RecordPlace) {
+    invariant(disk.sectorBytes === SECTOR_BYTES, `sector of ${disk.sectorBytes} bytes`);
+    invariant(place.magic.length === 4, `magic "${place.magic}"`);
+    this.#disk = disk;
+    this.#place = place;
+  }
+
+  /**
+   * The newest whole copy.
+   *
+   * @returns Its payload, or `undefined` if no copy is whole.
+   * @throws {UpdateFailure} `schemaUnknown` if a whole copy was made by another version.
+   */
+  read(): Uint8Array | undefined {
+    return this.readAll()[0];
+  }
+
+  /**
+   * Every whole copy, newest first: for owners that can tell more about a payload's worth.
+   *
+   * @returns None, one or two payloads.
+   */
+  readAll(): Uint8Array[] {
+    return this.#copies().filter((copy) => copy !== undefined)
+      .sort((a, b) => a.sequence < b.sequence ? 1 : -1).map((copy) => copy.payload);
+  }
+
+  /**
+   * Replaces the older copy and syncs: durable when this returns, old or new after a cut.
+   *
+   * @param payload At most {@linkcode RECORD_PAYLOAD_BYTES}.
+   */
+  write(payload: Uint8Array): void {
+    invariant(payload.length <= RECORD_PAYLOAD_BYTES, `record of ${payload.length} bytes`);
+    const [first, second] = this.#copies();
+    const newest = first && (!second || first.sequence > second.sequence) ? 0 : 1;
+    const sequence = ((newest === 0 ? first : second)?.sequence ?? 0n) + 1n;
+    const sector = new Uint8Array(SECTOR_BYTES);
+    const view = new DataView(sector.buffer);
+    sector.set(new TextEncoder().encode(this.#place.magic), 0);
+    view.setUint8(4, VERSION);
+    view.setBigUint64(8, sequence, true);
+    view.setUint16(16, payload.length, true);
+    sector.set(payload, HEADER_BYTES);
+    view.setUint32(CRC_AT, crc32(sector.subarray(0, CRC_AT)), true);
+    this.#disk.write(this.#place.sectors[newest === 0 ? 1 : 0], sector);
+    this.#disk.sync();
+  }
+
+  #copies(): [Copy | undefined, Copy | undefined] {
+    const [first, second] = this.#place.sectors;
+    return [this.#decode(first), this.#decode(second)];
+  }
+
+  #decode(at: number): Copy | undefined {
+    const sector = this.#disk.read(at, 1);
+    const view = new DataView(sector.buffer, sector.byteOffset, SECTOR_BYTES);
+    if (view.getUint32(CRC_AT, true) !== crc32(sector.subarray(0, CRC_AT))) return undefined;
+    if (new TextDecoder().decode(sector.subarray(0, 4)) !== this.#place.magic) return undefined;
+    if (view.getUint8(4) !== VERSION) {
+      throw new UpdateFailure(
+        "schemaUnknown",
+        this.#place.magic,
+        `Cannot read record ${this.#place.magic}: schema version ${view.getUint8(4)} is unknown, ` +
+          `this version reads ${VERSION}`,
+      );
+    }
+    const length = Math.min(view.getUint16(16, true), RECORD_PAYLOAD_BYTES);
+    return {
+      sequence: view.getBigUint64(8, true),
+      payload: sector.slice(HEADER_BYTES, HEADER_BYTES + length),
+    };
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Fills a partition from its start with one file, and remembers durably how far it
+ * got: after a cut, what the checkpoint names is there, and no more is claimed.
+ *
+ * Checkpoint payload: SHA-256 the file must have (32 bytes), its length and the
+ * bytes that are durable (u64 little-endian each).
+ *
+ * @module
+ */
+import { invariant } from "shared/assert.ts";
+import { fromHex, toHex } from "shared/bytes.ts";
+import type { RandomRead } from "shared/delta/random_read.ts";
+import { SEGMENT_BYTES } from "shared/limits.ts";
+import type { Digest, Disk } from "vehicle/ports.ts";
+import type { SectorRecord } from "./sector_record.ts";
+
+/** What is to be staged. */
+export interface StagedTarget {
+  readonly sha256: string;
+  readonly lengthBytes: number;
+}
+
+/** A partition being filled. */
+export class StagedFile {
+  readonly #disk: Disk;
+  readonly #checkpoint: SectorRecord;
+  #target: StagedTarget | undefined;
+  #durableBytes = 0;
+  #pending: Uint8Array;
+  #pendingBytes = 0;
+
+  /**
+   * @param disk The partition.
+   * @param checkpoint Its progress, on another partition.
+   */
+  constructor(disk: Disk, checkpoint: SectorRecord) {
+    this.#disk = disk;
+    this.#checkpoint = checkpoint;
+    this.#pending = new Uint8Array(0);
+  }
+
+  /** What the checkpoint says, if it says anything. */
+  saved(): (StagedTarget & { readonly doneBytes: number }) | undefined {
+    const payload = this.#checkpoint.read();
+    if (payload === undefined || payload.length !== 48) return undefined;
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return {
+      sha256: toHex(payload.subarray(0, 32)),
+      lengthBytes: Number(view.getBigUint64(32, true)),
+      doneBytes: Number(view.getBigUint64(40, true)),
+    };
+  }
+
+  /**
+   * Begins, or goes on where the checkpoint stands.
+   *
+   * @param target What is to be staged; it fits the partition.
+   * @param options `fresh` throws away what is there.
+   * @returns The bytes that are there already: a whole number of segments, or all.
+   */
+  begin(target: StagedTarget, options: { readonly fresh?: boolean } = {}): number {
+    invariant(target.lengthBytes <= this.capacityBytes, `${target.lengthBytes} bytes do not fit`);
+    const saved = this.saved();
+    const same = saved?.sha256 === target.sha256 && saved.lengthBytes === target.lengthBytes;
+    this.#target = target;
+    this.#pending = new Uint8Array(SEGMENT_BYTES);
+    this.#pendingBytes = 0;
+    if (same && !options.fresh) this.#durableBytes = saved.doneBytes;
+    else this.#save(0);
+    return this.#durableBytes;
+  }
+
+  /** What the partition can hold. */
+  get capacityBytes(): number {
+    return this.#disk.sectors * this.#disk.sectorBytes;
+  }
+
+  /** Takes the next bytes; whole segments become durable. */
+  write(bytes: Uint8Array): void {
+    const target = this.#target;
+    invariant(target, "write() before begin()");
+    invariant(
+      this.#durableBytes + this.#pendingBytes + bytes.length <= target.lengthBytes,
+      "more bytes than the target has",
+    );
+    for (let at = 0; at < bytes.length;) {
+      const part = bytes.subarray(at, at + SEGMENT_BYTES - this.#pendingBytes);
+      this.#pending.set(part, this.#pendingBytes);
+      this.#pendingBytes += part.length;
+      at += part.length;
+      if (this.#pendingBytes === SEGMENT_BYTES) this.#flush();
+    }
+  }
+
+  /** Makes the last, short segment durable. All bytes must have been written. */
+  finish(): void {
+    this.#flush();
+    invariant(this.#durableBytes === this.#target?.lengthBytes, "finish() before the last byte");
+    this.#pending = new Uint8Array(0);
+  }
+
+  /** Forgets what is there. */
+  clear(): void {
+    this.#target = { sha256: "0".repeat(64), lengthBytes: 0 };
+    this.#pendingBytes = 0;
+    this.#save(0);
+  }
+
+  #flush(): void {
+    if (this.#pendingBytes === 0) return;
+    const { sectorBytes } = this.#disk;
+    const padded = Math.ceil(this.#pendingBytes / sectorBytes) * sectorBytes;
+    this.#pending.fill(0, this.#pendingBytes, padded);
+    this.#disk.write(this.#durableBytes / sectorBytes, this.#pending.subarray(0, padded));
+    this.#disk.sync(); // The checkpoint may not be durable before the bytes it names.
+    this.#save(this.#durableBytes + this.#pendingBytes);
+    this.#pendingBytes = 0;
+  }
+
+  #save(doneBytes: number): void {
+    const target = this.#target!;
+    const payload = new Uint8Array(48);
+    const view = new DataView(payload.buffer);
+    payload.set(fromHex(target.sha256), 0);
+    view.setBigUint64(32, BigInt(target.lengthBytes), true);
+    view.setBigUint64(40, BigInt(doneBytes), true);
+    this.#checkpoint.write(payload);
+    this.#durableBytes = doneBytes;
+  }
+}
+
+/**
+ * The first bytes of a partition as a file.
+ *
+ * @param disk The partition.
+ * @param lengthBytes The file's length.
+ * @returns Positioned reads, clipped to nothing: reading beyond the end throws.
+ */
+export function readPartition(disk: Disk, lengthBytes: number): RandomRead {
+  return {
+    lengthBytes,
+    read(offset, length) {
+      if (offset < 0 || length < 0 || offset + length > lengthBytes) {
+        throw new RangeError(`Cannot read ${length} bytes at ${offset}: ${lengthBytes} are there`);
+      }
+      if (length === 0) return new Uint8Array(0);
+      const first = Math.floor(offset / disk.sectorBytes);
+      const last = Math.floor((offset + length - 1) / disk.sectorBytes);
+      const start = offset - first * disk.sectorBytes;
+      return disk.read(first, last - first + 1).subarray(start, start + length);
+    },
+  };
+}
+
+/**
+ * Digests a file on a partition, a segment a step.
+ *
+ * @param file The file.
+ * @param digest An empty SHA-256.
+ * @returns Yields the bytes done so far; returns lower-case hex.
+ */
+export function* digestFile(file: RandomRead, digest: Digest): Generator<number, string> {
+  for (let at = 0; at < file.lengthBytes; at += SEGMENT_BYTES) {
+    digest.update(file.read(at, Math.min(SEGMENT_BYTES, file.lengthBytes - at)));
+    yield Math.min(at + SEGMENT_BYTES, file.lengthBytes);
+  }
+  return digest.hex();
+}
