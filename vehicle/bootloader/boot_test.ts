@@ -49,6 +49,7 @@ function world(change: Partial<Record<Slot, Partial<SlotRecord>>>) {
     const bytes = new Uint8Array(2048);
     bytes.set(IMAGES[slot]);
     slots[slot].write(0, bytes);
+    slots[slot].sync();
     const image = {
       sha256: sha256Hex(IMAGES[slot]),
       lengthBytes: IMAGES[slot].length,
