@@ -106,7 +106,8 @@ export interface Link {
 
 /** What the gateway shows and hears at the head unit. */
 export interface HmiPort {
-  show(snapshot: HmiSnapshot): void;
+  /** Something changed. The screen draws when it is ready to, the newest state only. */
+  show(draw: () => HmiSnapshot): void;
   /** The next command, in order of arrival. */
   onCommand(take: (command: HmiCommand) => void): void;
 }

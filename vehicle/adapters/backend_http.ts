@@ -1,0 +1,163 @@
+/**
+ * The server's device listener over HTTP: targets, carriers by Range, reports.
+ *
+ * @module
+ */
+import { type FailureName, UpdateFailure } from "shared/failure.ts";
+import { MAX_DIRECTOR_BYTES, MAX_JSON_BYTES, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
+import { parseJsonAs } from "shared/parse.ts";
+import { Problem } from "shared/protocol/api.ts";
+import { DirectorTargets } from "shared/protocol/director.ts";
+import type { VehicleReport } from "shared/protocol/messages.ts";
+import type { Backend, RangeAnswer } from "vehicle/ports.ts";
+import type { Identity } from "./identity_file.ts";
+import type { ServerPlaces } from "./server_places.ts";
+
+/** What a status of the server means to the vehicle. */
+function failureOfStatus(status: number): FailureName {
+  if (status === 401 || status === 403) return "serverRefused";
+  if (status === 404 || status === 410) return "carrierMissing";
+  if (status === 416) return "carrierLengthDiffers";
+  return "serverUnreachable"; // 5xx and the rest: patience.
+}
+
+/** The server over HTTP. */
+export class HttpBackend implements Backend {
+  readonly #identity: Identity;
+  readonly #places: ServerPlaces;
+
+  /**
+   * @param identity Who this is.
+   * @param places Where the server is.
+   */
+  constructor(identity: Identity, places: ServerPlaces) {
+    this.#identity = identity;
+    this.#places = places;
+  }
+
+  async targets(signal: AbortSignal): Promise<DirectorTargets> {
+    const path = `/metadata/director/${this.#identity.vin}/targets.json`;
+    const answer = await this.#ask(path, { signal, timeoutMs: REQUEST_TIMEOUT_MS });
+    const bytes = await bounded(answer, MAX_DIRECTOR_BYTES);
+    const options = { failure: "metadataInvalid", maxBytes: MAX_DIRECTOR_BYTES } as const;
+    return parseJsonAs(DirectorTargets, bytes, { what: "targets", ...options });
+  }
+
+  async carrier(carrierSha256: string, offset: number, signal: AbortSignal): Promise<RangeAnswer> {
+    const headers: Record<string, string> = offset === 0
+      ? {}
+      : { "range": `bytes=${offset}-`, "if-range": `"${carrierSha256}"` };
+    const answer = await this.#ask(`/carriers/${carrierSha256}`, { signal, headers });
+    const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.headers.get("content-range") ?? "");
+    const [at, totalBytes] = answer.status === 206 && range
+      ? [Number(range[1]), Number(range[3])]
+      : [0, Number(answer.headers.get("content-length") ?? NaN)];
+    return { offset: at, totalBytes, body: bodyOf(answer, carrierSha256) };
+  }
+
+  async manifest(report: VehicleReport, signal: AbortSignal): Promise<void> {
+    const answer = await this.#ask("/manifest", {
+      signal,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(report),
+    });
+    await answer.body?.cancel();
+  }
+
+  /** One request; throws unless it was answered well. */
+  async #ask(
+    path: string,
+    { signal, timeoutMs, headers, ...init }: RequestInit & {
+      readonly signal: AbortSignal;
+      readonly timeoutMs?: number;
+    },
+  ): Promise<Response> {
+    const { device } = await this.#places.endpoints(signal);
+    const authorization = `Bearer ${this.#identity.secret}`;
+    const stop = timeoutMs === undefined
+      ? signal
+      : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    let answer: Response;
+    try {
+      answer = await fetch(new URL(path, device), {
+        ...init,
+        headers: { ...headers, authorization },
+        signal: stop,
+        redirect: "error", // The bearer token goes nowhere else.
+      });
+    } catch (cause) {
+      signal.throwIfAborted();
+      this.#places.forget(); // It may have moved: ask again where it is.
+      throw unreachable(path, cause);
+    }
+    if (answer.ok) return answer;
+    const failure = failureOfStatus(answer.status);
+    throw new UpdateFailure(
+      failure,
+      path,
+      `Cannot fetch ${path}: the server answered ${answer.status} ${await problemOf(answer)}`,
+    );
+  }
+}
+
+function unreachable(path: string, cause: unknown): UpdateFailure {
+  const reason = cause instanceof Error
+    ? cause.cause instanceof Error ? cause.cause.message : cause.message
+    : String(cause);
+  const message = `Cannot fetch ${path}: ${reason}`;
+  return new UpdateFailure("serverUnreachable", path, message, { cause });
+}
+
+async function problemOf(answer: Response): Promise<string> {
+  try {
+    const bytes = await bounded(answer, MAX_JSON_BYTES);
+    const problem = parseJsonAs(Problem, bytes, { what: "problem", maxBytes: MAX_JSON_BYTES });
+    return `${problem.name}: ${problem.detail}`;
+  } catch {
+    return answer.statusText; // No problem document: a proxy in between, or a foreign server.
+  }
+}
+
+/** Reads a body that may lie about its length. */
+async function bounded(answer: Response, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const part of answer.body ?? []) {
+      length += part.length;
+      if (length > maxBytes) {
+        throw new UpdateFailure(
+          "metadataInvalid",
+          answer.url,
+          `Cannot read answer: more than ${maxBytes} bytes`,
+        );
+      }
+      parts.push(part);
+    }
+  } catch (cause) {
+    if (cause instanceof UpdateFailure) throw cause;
+    throw unreachable(new URL(answer.url).pathname, cause);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+async function* bodyOf(answer: Response, carrierSha256: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const part of answer.body ?? []) yield part;
+  } catch (cause) {
+    throw new UpdateFailure(
+      "downloadInterrupted",
+      carrierSha256,
+      `Cannot go on with the download: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The disk files of an ECU and of the gateway, under the data folder.
+ *
+ * @module
+ */
+import { MIB } from "shared/limits.ts";
+import type { EcuProfile } from "shared/protocol/ecu.ts";
+import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
+import type { EcuSlots } from "vehicle/ecu/slot_update.ts";
+import { GATEWAY_OVERHEAD_BYTES } from "vehicle/gateway/journal.ts";
+import { FileDisk } from "./disk_file.ts";
+
+/** The boot partition: far more than its two records, so that their copies lie far apart. */
+const BOOT_BYTES = MIB;
+/** Room for a patch beyond the largest slot: a patch larger than its image is of no use. */
+const SCRATCH_MARGIN_BYTES = MIB;
+
+/**
+ * Opens the disks of one ECU; makes them, sparse, when they are new.
+ *
+ * @param dataDir The vehicle's data folder.
+ * @param profile The ECU.
+ * @param opened Takes each disk, for closing.
+ * @returns The ECU's slots.
+ * @throws {UpdateFailure} `storageFailed` if a disk cannot be opened or has another size.
+ */
+export function openEcu(dataDir: string, profile: EcuProfile, opened: FileDisk[]): EcuSlots {
+  const folder = `${dataDir}/ecus/${profile.serial}`;
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const open = (name: string, bytes: number) => {
+    const disk = new FileDisk(`${folder}/${name}.disk`, bytes);
+    opened.push(disk);
+    return disk;
+  };
+  const boot = open("boot", BOOT_BYTES);
+  const slots = { A: open("slotA", profile.slotBytes), B: open("slotB", profile.slotBytes) };
+  return {
+    storage: { boot, slots },
+    records: new BootRecordStore(boot),
+    paths: { A: slots.A.path, B: slots.B.path },
+  };
+}
+
+/**
+ * Opens the gateway's disk: journal, targets, and room for one patch.
+ *
+ * @param dataDir The vehicle's data folder.
+ * @param largestSlotBytes The largest slot of the vehicle.
+ * @param opened Takes the disk, for closing.
+ * @returns The disk.
+ */
+export function openGatewayDisk(
+  dataDir: string,
+  largestSlotBytes: number,
+  opened: FileDisk[],
+): FileDisk {
+  const path = `${dataDir}/gateway.disk`;
+  const wanted = GATEWAY_OVERHEAD_BYTES + largestSlotBytes + SCRATCH_MARGIN_BYTES;
+  // A profile with smaller slots keeps the larger disk.
+  const disk = new FileDisk(path, Math.max(wanted, sizeOf(path)));
+  opened.push(disk);
+  return disk;
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}

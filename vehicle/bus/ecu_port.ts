@@ -1,0 +1,91 @@
+/**
+ * What the gateway asks of an ECU, and what it hears. Every request may be repeated:
+ * a doubled one changes nothing. The ECUs of this process answer directly; a bus
+ * adapter can stand in between.
+ *
+ * @module
+ */
+import type { RandomRead } from "shared/delta/random_read.ts";
+import type { FailureName } from "shared/failure.ts";
+import type { Slot } from "shared/protocol/common.ts";
+import type { ImageMessage } from "shared/protocol/ecu.ts";
+import type { BootRecord, SlotImage } from "vehicle/bootloader/boot_record.ts";
+
+/** What runs on an ECU. */
+export interface Running {
+  readonly slot: Slot;
+  readonly image: SlotImage;
+  /** On borrowed tries. */
+  readonly trial: boolean;
+  readonly triesRemaining: number;
+  /** It told that its own checks passed. */
+  readonly selfTested: boolean;
+  /** It stayed healthy for its trial time: it may be confirmed. */
+  readonly passed: boolean;
+  /** Until then, if nothing goes wrong, in milliseconds. */
+  readonly trialLeftMs: number;
+}
+
+/** An ECU's answer to the roll call. */
+export interface EcuInventory {
+  readonly serial: string;
+  readonly hardware: string;
+  readonly slotBytes: number;
+  /** Lower restarts earlier. */
+  readonly restartRank: number;
+  readonly trialMs: number;
+  /** `null`: in recovery, or starting. */
+  readonly running: Running | null;
+  readonly record: BootRecord;
+  /** In words, why the last verdict fell, as long as the ECU has power. */
+  readonly verdictDetail: string | null;
+}
+
+/** The image that an ECU is to run next. */
+export type EcuImage = SlotImage;
+
+/** One ECU, as the gateway reaches it. */
+export interface EcuPort {
+  readonly serial: string;
+  inventory(): EcuInventory;
+  /**
+   * Makes the inactive slot ready for an image: bad before the first byte.
+   *
+   * @param image What will be written.
+   * @param options `fresh` throws away what an earlier attempt left.
+   * @returns Bytes that are there already.
+   * @throws {UpdateFailure} `imageTooLarge`, `releaseDowngrade`, or of the storage.
+   */
+  begin(image: EcuImage, options?: { readonly fresh?: boolean }): number;
+  /** Takes the next bytes. */
+  write(bytes: Uint8Array): void;
+  /** Makes the last bytes durable. */
+  finish(): void;
+  /**
+   * Reads the slot back and checks its digest.
+   *
+   * @throws {UpdateFailure} `slotDigestDiffers`; what was written is forgotten then.
+   */
+  verify(image: EcuImage, signal?: AbortSignal): Promise<void>;
+  /** Marks the slot for trial; it must have been verified. */
+  arm(image: EcuImage): Promise<void>;
+  /** Boots what the record says. */
+  restart(): Promise<void>;
+  /** Makes the running trial the image to keep. */
+  confirm(image: EcuImage): void;
+  /**
+   * Takes an image back: its slot may not boot, and the ECU runs the other one when this returns.
+   *
+   * @param verdict Why; `null` leaves it without a verdict, so that it can be armed again.
+   */
+  revert(image: EcuImage, verdict: FailureName | null): Promise<void>;
+  /** The image that runs, as base of a delta; `null` in recovery. */
+  activeFile(): RandomRead | null;
+}
+
+/** What an ECU tells by itself. Only enqueue in it. */
+export interface EcuListener {
+  /** Something in the inventory changed. */
+  changed(serial: string): void;
+  display(serial: string, message: ImageMessage): void;
+}

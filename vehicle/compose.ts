@@ -1,0 +1,174 @@
+/**
+ * Joins the vehicle: opens its disks, gives its ECUs power, connects, listens.
+ *
+ * @module
+ */
+import { UpdateFailure } from "shared/failure.ts";
+import { bunzip2 } from "shared/node/bunzip2.ts";
+import { sha256Digest } from "shared/node/digest.ts";
+import { HttpBackend } from "vehicle/adapters/backend_http.ts";
+import { systemClock } from "vehicle/adapters/clock_system.ts";
+import type { FileDisk } from "vehicle/adapters/disk_file.ts";
+import { openEcu, openGatewayDisk } from "vehicle/adapters/ecu_storage.ts";
+import { HmiHttp } from "vehicle/adapters/hmi_http.ts";
+import { enrol, type Identity, readIdentity } from "vehicle/adapters/identity_file.ts";
+import { MqttLink } from "vehicle/adapters/link_mqtt.ts";
+import { keepPort, keptPort, lockFolder } from "vehicle/adapters/data_folder.ts";
+import { runnerFactory } from "vehicle/adapters/runner_factory.ts";
+import { ServerPlaces } from "vehicle/adapters/server_places.ts";
+import type { VehicleConfig } from "vehicle/config.ts";
+import { Ecu } from "vehicle/ecu/ecu.ts";
+import { Gateway } from "vehicle/gateway/gateway.ts";
+import { Journal } from "vehicle/gateway/journal.ts";
+import { PARKED } from "vehicle/gateway/signals.ts";
+
+/** A vehicle that runs. */
+export interface Vehicle {
+  /** The head unit's page. */
+  readonly hmi: string;
+  /** Resolves when it was stopped; rejects when something broke that it can't live with. */
+  readonly done: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a vehicle.
+ *
+ * @param config How.
+ * @param log Takes a line for people.
+ * @returns The vehicle, when its screen listens.
+ * @throws {UpdateFailure} If a self-check fails, with the remedy, or if enrolment is refused.
+ */
+export async function startVehicle(
+  config: VehicleConfig,
+  log: (line: string) => void,
+): Promise<Vehicle> {
+  const { dataDir, vin } = config;
+  const cleanup: (() => void | Promise<void>)[] = [];
+  const undo = async () => {
+    for (const step of cleanup.splice(0).reverse()) await step();
+  };
+  try {
+    const lock = lockFolder(dataDir);
+    cleanup.push(() => lock.close());
+    const identity = await identify(config, log);
+    const places = new ServerPlaces(config.server, identity);
+    const disks: FileDisk[] = [];
+    cleanup.push(() => disks.forEach((disk) => disk[Symbol.dispose]()));
+
+    const { ecus: profiles } = config.profile;
+    const makeRunner = runnerFactory({ runDir: `${dataDir}/run`, log });
+    const ecus = profiles.map((profile) =>
+      new Ecu({
+        profile,
+        slots: openEcu(dataDir, profile, disks),
+        runner: makeRunner(profile),
+        clock: systemClock,
+        newDigest: sha256Digest,
+        listener: {
+          changed: (serial) => gateway.changed(serial),
+          display: (serial, message) => gateway.display(serial, message),
+        },
+      })
+    );
+    const largest = Math.max(...profiles.map((profile) => profile.slotBytes));
+    const journal = new Journal(openGatewayDisk(dataDir, largest, disks));
+    const hmi = new HmiHttp(config.pagesDir);
+    const link = new MqttLink({
+      identity,
+      places,
+      hardware: profiles.map((profile) => profile.hardware),
+      onLink: (connected) => gateway.linked(connected),
+      onHint: () => gateway.hint(),
+      log,
+    });
+    const gateway: Gateway = new Gateway({
+      vin,
+      ecus,
+      journal,
+      link,
+      hmi,
+      bunzip2,
+      log,
+      clock: systemClock,
+      backend: new HttpBackend(identity, places),
+      newDigest: sha256Digest,
+      newId: () => crypto.randomUUID(),
+      consent: config.consent,
+      signals: PARKED,
+    });
+
+    cleanup.push(async () => void await Promise.all(ecus.map((ecu) => ecu.powerOff())));
+    await Promise.all(ecus.map((ecu) => ecu.restart()));
+    const stopping = new AbortController();
+    const running = gateway.run(stopping.signal).catch((error) => {
+      if (!stopping.signal.aborted) throw error;
+    });
+    running.catch(() => {}); // Whoever started it awaits `done`.
+    cleanup.push(async () => {
+      stopping.abort(new Error("the vehicle stops"));
+      await running.catch(() => {});
+    });
+    cleanup.push(() => link.close());
+    await link.open(stopping.signal);
+    const port = listen(hmi, config);
+    cleanup.push(() => hmi.close());
+    const { hostname } = config.hmi;
+    const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
+    return { hmi: `http://${shown}:${port}`, done: running, stop: undo };
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+}
+
+async function identify(
+  { dataDir, vin, server, enrolToken }: VehicleConfig,
+  log: (line: string) => void,
+): Promise<Identity> {
+  const path = `${dataDir}/identity.json`;
+  const found = readIdentity(path);
+  if (found !== undefined) {
+    if (found.vin === vin) return found;
+    throw new UpdateFailure(
+      "preconditionFailed",
+      path,
+      `Cannot start ${vin}: the data folder belongs to ${found.vin}; use another --data`,
+    );
+  }
+  if (enrolToken === undefined) {
+    throw new UpdateFailure(
+      "preconditionFailed",
+      "--enrol",
+      `Cannot start ${vin}: it is not enrolled; run ota enrol --vin ${vin} and start it once ` +
+        "with --enrol TOKEN",
+    );
+  }
+  for (let pauseMs = 500;; pauseMs = Math.min(pauseMs * 2, 10_000)) {
+    try {
+      return await enrol(path, { server, vin, token: enrolToken });
+    } catch (error) {
+      if (!(error instanceof UpdateFailure) || error.failure !== "serverUnreachable") throw error;
+      log(error.message);
+      await systemClock.sleep(pauseMs);
+    }
+  }
+}
+
+/** Takes the wanted port; for port 0 the one that was free last time. */
+function listen(hmi: HmiHttp, { dataDir, hmi: { hostname, port } }: VehicleConfig): number {
+  const wanted = port === 0 ? keptPort(dataDir) ?? 0 : port;
+  try {
+    const taken = hmi.listen(hostname, wanted);
+    if (port === 0) keepPort(dataDir, taken);
+    return taken;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new UpdateFailure(
+      "preconditionFailed",
+      "--hmi",
+      `Cannot listen on ${hostname}:${wanted}: another program does; choose another port` +
+        (port === 0 ? ` or remove "${dataDir}/hmi-port"` : ""),
+    );
+  }
+}

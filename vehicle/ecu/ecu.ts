@@ -1,0 +1,245 @@
+/**
+ * One ECU: two slots, a boot record, a loader, and the image that runs. It judges
+ * its own image, writes the verdict down before it acts on it, and reboots itself.
+ *
+ * @module
+ */
+import { invariant } from "shared/assert.ts";
+import type { Clock } from "shared/clock.ts";
+import type { RandomRead } from "shared/delta/random_read.ts";
+import { type FailureName, UpdateFailure } from "shared/failure.ts";
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS } from "shared/limits.ts";
+import type { EcuProfile, ImageMessage } from "shared/protocol/ecu.ts";
+import { boot, type BootResult } from "vehicle/bootloader/boot.ts";
+import type { EcuImage, EcuInventory, EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
+import type { Digest, ImageEnd, Runner, RunningImage } from "vehicle/ports.ts";
+import { readPartition } from "vehicle/storage/staged_file.ts";
+import { Health, type Verdict, verdictOfEnd } from "./health.ts";
+import { type EcuSlots, SlotUpdate } from "./slot_update.ts";
+
+/** How often a running image is judged. */
+const JUDGE_EVERY_MS = 250;
+
+/** What an ECU is made of. */
+export interface EcuParts {
+  readonly profile: EcuProfile;
+  readonly slots: EcuSlots;
+  readonly runner: Runner;
+  readonly clock: Clock;
+  readonly newDigest: () => Digest;
+  readonly listener: EcuListener;
+}
+
+interface Session {
+  readonly boot: NonNullable<BootResult>;
+  readonly health: Health;
+  readonly image: RunningImage;
+  readonly stop: AbortController;
+}
+
+/** The default trial: ten seconds, none for an opaque image without a self-test (system.md). */
+function trialMsOf(profile: EcuProfile): number {
+  const idle = profile.runner === "opaque" && profile.selfTest === undefined;
+  return (profile.trialSeconds ?? (idle ? 0 : 10)) * 1000;
+}
+
+/** One ECU of this process. */
+export class Ecu implements EcuPort {
+  readonly #parts: EcuParts;
+  readonly #update: SlotUpdate;
+  #session: Session | undefined;
+  #verdictDetail: string | null = null;
+  #crashes = 0;
+  /** Restarts run one after the other, whoever asked. */
+  #tail: Promise<void> = Promise.resolve();
+  #off = false;
+
+  constructor(parts: EcuParts) {
+    this.#parts = parts;
+    this.#update = new SlotUpdate(parts.slots, parts.profile.slotBytes, parts);
+  }
+
+  get serial(): string {
+    return this.#parts.profile.serial;
+  }
+
+  inventory(): EcuInventory {
+    const { profile, clock, slots } = this.#parts;
+    const session = this.#session;
+    const now = clock.monotonic();
+    return {
+      serial: profile.serial,
+      hardware: profile.hardware,
+      slotBytes: profile.slotBytes,
+      restartRank: profile.restartRank,
+      trialMs: trialMsOf(profile),
+      record: slots.records.read(),
+      verdictDetail: this.#verdictDetail,
+      running: session === undefined ? null : {
+        slot: session.boot.slot,
+        image: session.boot.image,
+        // Asked of the record, not of the boot: it may have been confirmed since.
+        trial: !slots.records.read()[session.boot.slot].successful,
+        triesRemaining: session.boot.triesRemaining,
+        selfTested: session.health.selfTested,
+        passed: session.health.passed(now),
+        trialLeftMs: session.health.trialLeftMs(now),
+      },
+    };
+  }
+
+  begin(image: EcuImage, options: { readonly fresh?: boolean } = {}): number {
+    return this.#update.begin(image, this.#session?.boot.slot ?? null, options);
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#update.write(bytes);
+  }
+
+  finish(): void {
+    this.#update.finish();
+  }
+
+  verify(image: EcuImage, signal?: AbortSignal): Promise<void> {
+    return this.#update.verify(image, this.#session?.boot.slot ?? null, signal);
+  }
+
+  arm(image: EcuImage): Promise<void> {
+    return this.#update.arm(image, this.#session?.boot.slot ?? null);
+  }
+
+  confirm(image: EcuImage): void {
+    const session = this.#session;
+    if (!session || !sameImage(session.boot.image, image)) {
+      throw new UpdateFailure(
+        "slotUnsound",
+        this.serial,
+        `Cannot confirm ${image.version} on ${this.serial}: it does not run`,
+      );
+    }
+    const { records } = this.#parts.slots;
+    if (records.read()[session.boot.slot].successful) return;
+    records.change(session.boot.slot, { successful: true, triesRemaining: 0, verdict: null });
+    this.#parts.listener.changed(this.serial);
+  }
+
+  async revert(image: EcuImage, verdict: FailureName | null): Promise<void> {
+    this.#update.disarm(image, verdict);
+    const running = this.#session?.boot.image;
+    if (running === undefined || sameImage(running, image)) await this.restart();
+  }
+
+  activeFile(): RandomRead | null {
+    if (this.#session === undefined) return null;
+    const { slot, image } = this.#session.boot;
+    return readPartition(this.#parts.slots.storage.slots[slot], image.lengthBytes);
+  }
+
+  restart(): Promise<void> {
+    const restart = this.#tail.then(async () => {
+      await this.#stop();
+      if (!this.#off) this.#boot();
+    });
+    this.#tail = restart.catch(() => {}); // Whoever asked hears of it; the next restart still runs.
+    return restart;
+  }
+
+  /** Ends the image. The ECU stays off. */
+  async powerOff(): Promise<void> {
+    this.#off = true;
+    await this.#tail;
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    session?.stop.abort();
+    await session?.image.kill();
+  }
+
+  #boot(): void {
+    const { profile, slots, runner, clock, newDigest, listener } = this.#parts;
+    const result = boot(slots.records, slots.storage, newDigest);
+    if (result !== null) {
+      const { slot, image, file } = result;
+      const health = new Health(clock.monotonic(), trialMsOf(profile));
+      const stop = new AbortController();
+      const current = () => !stop.signal.aborted;
+      const proved = {
+        lengthBytes: image.lengthBytes,
+        sha256: image.sha256,
+        slotPath: slots.paths[slot],
+        read: (offset: number, length: number) =>
+          file.read(offset, Math.min(length, image.lengthBytes - offset)),
+      };
+      const message = {
+        type: "boot",
+        serial: profile.serial,
+        slot,
+        version: image.version,
+      } as const;
+      const running = runner.start(proved, message, {
+        message: (said) => current() && this.#hear(said, health),
+        ended: (end) => current() && this.#ended(end),
+      });
+      this.#session = { boot: result, health, image: running, stop };
+      this.#judgeLoop(this.#session);
+    }
+    listener.changed(profile.serial);
+  }
+
+  #hear(message: ImageMessage, health: Health): void {
+    health.beat(this.#parts.clock.monotonic()); // Whatever it says, it lives.
+    if (message.type === "selfTest") health.selfTest(message.ok, message.detail);
+    if (message.type === "display") this.#parts.listener.display(this.serial, message);
+    if (message.type !== "heartbeat") this.#parts.listener.changed(this.serial);
+  }
+
+  #ended(end: ImageEnd): void {
+    this.#condemn(verdictOfEnd(end));
+  }
+
+  #judgeLoop(session: Session): void {
+    const { clock, listener } = this.#parts;
+    const { signal } = session.stop;
+    const loop = async () => {
+      let passed = false;
+      for (;;) {
+        await clock.sleep(JUDGE_EVERY_MS, signal);
+        if (session.health.verdict(clock.monotonic()) !== null) {
+          // This process may itself have been busy: let waiting messages in before judging.
+          await clock.sleep(JUDGE_EVERY_MS, signal);
+          const verdict = session.health.verdict(clock.monotonic());
+          if (verdict !== null) return this.#condemn(verdict);
+        }
+        if (!passed && session.health.passed(clock.monotonic())) {
+          passed = true;
+          this.#crashes = 0;
+          listener.changed(this.serial);
+        }
+      }
+    };
+    loop().catch((error) => invariant(signal.aborted, `judge loop of ${this.serial}: ${error}`));
+  }
+
+  /** Writes a verdict down, then acts on it: a trial goes back, a confirmed image starts again. */
+  #condemn(verdict: Verdict): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    session.stop.abort(); // One verdict a boot.
+    const { slots, clock } = this.#parts;
+    this.#verdictDetail = verdict.detail.slice(0, 1000);
+    if (slots.records.read()[session.boot.slot].successful) {
+      const pause = Math.min(BACKOFF_MIN_MS * 2 ** this.#crashes++, BACKOFF_MAX_MS);
+      this.#tail = this.#tail.then(() => session.image.kill()).then(() => clock.sleep(pause));
+    } else {
+      slots.records.change(session.boot.slot, { unbootable: true, verdict: verdict.failure });
+    }
+    this.restart().catch(() => this.#parts.listener.changed(this.serial));
+  }
+}
+
+function sameImage(a: EcuImage, b: EcuImage): boolean {
+  return a.sha256 === b.sha256 && a.counter === b.counter;
+}

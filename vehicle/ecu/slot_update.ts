@@ -1,0 +1,178 @@
+/**
+ * Writing the inactive slot of an ECU: bad before the first byte, good after the
+ * last check, armed for trial only then.
+ *
+ * @module
+ */
+import { invariant } from "shared/assert.ts";
+import type { Clock } from "shared/clock.ts";
+import { type FailureName, UpdateFailure } from "shared/failure.ts";
+import { TRIAL_TRIES } from "shared/limits.ts";
+import type { Slot } from "shared/protocol/common.ts";
+import type { EcuStorage } from "vehicle/bootloader/boot.ts";
+import {
+  type BootRecord,
+  type BootRecordStore,
+  EMPTY_SLOT,
+  otherSlot,
+} from "vehicle/bootloader/boot_record.ts";
+import type { EcuImage } from "vehicle/bus/ecu_port.ts";
+import type { Digest } from "vehicle/ports.ts";
+import { SectorRecord } from "vehicle/storage/sector_record.ts";
+import { digestFile, readPartition, StagedFile } from "vehicle/storage/staged_file.ts";
+
+/** The storage of an ECU, with what lies on it. */
+export interface EcuSlots {
+  readonly storage: EcuStorage;
+  readonly records: BootRecordStore;
+  /** Files or devices of the slots, for runners. */
+  readonly paths: Readonly<Record<Slot, string>>;
+}
+
+/** Segments digested between two breaths of the event loop. */
+const SEGMENTS_A_BREATH = 4;
+
+/** The inactive slot's way from empty to armed. */
+export class SlotUpdate {
+  readonly #slots: EcuSlots;
+  readonly #slotBytes: number;
+  readonly #clock: Clock;
+  readonly #newDigest: () => Digest;
+  readonly #checkpoint: SectorRecord;
+  #staged: StagedFile | undefined;
+  /** Proved since this process runs; a restart makes it prove again. */
+  #verified: string | undefined;
+
+  constructor(
+    slots: EcuSlots,
+    slotBytes: number,
+    tools: { readonly clock: Clock; readonly newDigest: () => Digest },
+  ) {
+    this.#slots = slots;
+    this.#slotBytes = slotBytes;
+    this.#clock = tools.clock;
+    this.#newDigest = tools.newDigest;
+    const half = slots.storage.boot.sectors >> 1;
+    this.#checkpoint = new SectorRecord(slots.storage.boot, {
+      magic: "CKPT",
+      sectors: [1, half + 1],
+    });
+  }
+
+  begin(image: EcuImage, running: Slot | null, options: { readonly fresh?: boolean }): number {
+    const record = this.#slots.records.read();
+    this.#refuse(image, running === null ? null : record[running].image);
+    const slot = inactiveSlot(record, running);
+    const staged = new StagedFile(this.#slots.storage.slots[slot], this.#checkpoint);
+    this.#staged = staged;
+    this.#verified = undefined;
+    // The checkpoint does not say which slot it means: that is certain only while the slot is blank.
+    const blank = record[slot].image === null && record[slot].unbootable;
+    if (!blank) this.#slots.records.change(slot, EMPTY_SLOT); // Bad before the first byte.
+    return staged.begin(image, { fresh: options.fresh === true || !blank });
+  }
+
+  write(bytes: Uint8Array): void {
+    invariant(this.#staged, "write() before begin()");
+    this.#staged.write(bytes);
+  }
+
+  finish(): void {
+    invariant(this.#staged, "finish() before begin()");
+    this.#staged.finish();
+  }
+
+  async verify(image: EcuImage, running: Slot | null, signal?: AbortSignal): Promise<void> {
+    const slot = this.#slotOf(image, running);
+    const file = readPartition(this.#slots.storage.slots[slot], image.lengthBytes);
+    const steps = digestFile(file, this.#newDigest());
+    for (let i = 1;; i++) {
+      const step = steps.next();
+      if (step.done) {
+        if (step.value === image.sha256) break;
+        this.#checkpointClear(slot);
+        throw new UpdateFailure(
+          "slotDigestDiffers",
+          image.sha256,
+          `Cannot use slot ${slot}: it reads back as ${step.value}, the release is ${image.sha256}`,
+        );
+      }
+      signal?.throwIfAborted();
+      if (i % SEGMENTS_A_BREATH === 0) await this.#clock.sleep(0);
+    }
+    this.#verified = image.sha256;
+  }
+
+  /** Good after the last check: names the image in the boot record and lends it its tries. */
+  async arm(image: EcuImage, running: Slot | null): Promise<void> {
+    const slot = this.#slotOf(image, running);
+    const record = this.#slots.records.read();
+    const present = record[slot];
+    const named = present.image !== null && present.image.sha256 === image.sha256 &&
+      present.image.counter === image.counter;
+    if (named && !present.unbootable && (present.successful || present.triesRemaining > 0)) return;
+    if (this.#verified !== image.sha256) await this.verify(image, running);
+    const other = otherSlot(slot);
+    this.#slots.records.write({
+      ...record,
+      [other]: { ...record[other], priority: 1 },
+      [slot]: { ...EMPTY_SLOT, priority: 2, triesRemaining: TRIAL_TRIES, unbootable: false, image },
+    });
+  }
+
+  /** Takes the tries back, with a verdict or without. */
+  disarm(image: EcuImage, verdict: FailureName | null): void {
+    const record = this.#slots.records.read();
+    for (const slot of ["A", "B"] as const) {
+      const { image: present, successful, verdict: judged } = record[slot];
+      if (present?.sha256 !== image.sha256 || present.counter !== image.counter) continue;
+      if (successful) continue; // Confirmed: it is the image to keep, not a trial to take back.
+      const judgement = judged ?? verdict;
+      this.#slots.records.change(slot, {
+        priority: 0,
+        triesRemaining: 0,
+        unbootable: judgement !== null,
+        verdict: judgement,
+      });
+    }
+  }
+
+  #refuse(image: EcuImage, active: EcuImage | null): void {
+    if (image.lengthBytes > this.#slotBytes) {
+      throw new UpdateFailure(
+        "imageTooLarge",
+        image.version,
+        `Cannot take ${image.version}: it has ${image.lengthBytes} bytes, the slot ${this.#slotBytes}`,
+      );
+    }
+    if (active !== null && image.counter <= active.counter) {
+      throw new UpdateFailure(
+        "releaseDowngrade",
+        image.version,
+        `Cannot take ${image.version}: its counter ${image.counter} is not above ` +
+          `${active.counter} of ${active.version}, which runs`,
+      );
+    }
+  }
+
+  /** Where an image lies or is to lie: the slot that names it, else the inactive one. */
+  #slotOf(image: EcuImage, running: Slot | null): Slot {
+    const record = this.#slots.records.read();
+    const named = (["A", "B"] as const).find((slot) => {
+      const present = record[slot].image;
+      return present?.sha256 === image.sha256 && present.counter === image.counter;
+    });
+    return named ?? inactiveSlot(record, running);
+  }
+
+  #checkpointClear(slot: Slot): void {
+    new StagedFile(this.#slots.storage.slots[slot], this.#checkpoint).clear();
+  }
+}
+
+/** The slot that may be overwritten: never the running one, nor the only one that was confirmed. */
+function inactiveSlot(record: BootRecord, running: Slot | null): Slot {
+  if (running !== null) return otherSlot(running);
+  if (record.A.successful !== record.B.successful) return record.A.successful ? "B" : "A";
+  return record.B.priority < record.A.priority ? "B" : "A";
+}

@@ -1,0 +1,135 @@
+/**
+ * Brings the bytes of one carrier, from an offset on, through cuts of the line: goes
+ * on by Range where it stopped, with pauses that grow, and notices a line that stalls.
+ *
+ * @module
+ */
+import type { Clock } from "shared/clock.ts";
+import { UpdateFailure } from "shared/failure.ts";
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, DOWNLOAD_STALL_MS } from "shared/limits.ts";
+import type { Backend } from "vehicle/ports.ts";
+
+/** What is fetched, and where it goes. */
+export interface Download {
+  readonly carrierSha256: string;
+  /** The length the release names: one byte more is an attack. */
+  readonly lengthBytes: number;
+  /** Where to begin. */
+  readonly offset: number;
+  /** Takes the bytes in order. */
+  readonly sink: (bytes: Uint8Array) => void;
+  readonly signal: AbortSignal;
+  /** A cut that is being waited out. */
+  readonly onPause: (failure: UpdateFailure) => void;
+}
+
+/**
+ * Downloads to the end.
+ *
+ * @param backend The server.
+ * @param clock For pauses and for stalls.
+ * @param download What, and where to.
+ * @throws {UpdateFailure} `carrierMissing`, `carrierLengthDiffers`, or of the sink. Cuts and an
+ * unreachable server are waited out, as long as the signal allows.
+ */
+export async function downloadCarrier(
+  backend: Backend,
+  clock: Clock,
+  download: Download,
+): Promise<void> {
+  let [at, pauseMs] = [download.offset, BACKOFF_MIN_MS];
+  while (at < download.lengthBytes) {
+    const before = at;
+    try {
+      for await (const bytes of piecesFrom(backend, clock, { ...download, offset: at })) {
+        download.sink(bytes);
+        at += bytes.length;
+      }
+      if (at < download.lengthBytes) {
+        throw new UpdateFailure(
+          "downloadInterrupted",
+          download.carrierSha256,
+          `Cannot finish download: the line ended at ${at} of ${download.lengthBytes} bytes`,
+        );
+      }
+    } catch (error) {
+      download.signal.throwIfAborted();
+      if (!(error instanceof UpdateFailure) || !isPatient(error)) throw error;
+      download.onPause(error);
+      if (at > before) pauseMs = BACKOFF_MIN_MS; // It moved: begin with the short pause again.
+      await clock.sleep(pauseMs, download.signal);
+      pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS);
+    }
+  }
+}
+
+/** Failures that only time can heal. A refused identity may be enrolled again meanwhile. */
+function isPatient(failure: UpdateFailure): boolean {
+  return failure.kind.stage === "download" &&
+    (failure.kind.retry === "now" || failure.failure === "serverRefused");
+}
+
+async function* piecesFrom(
+  backend: Backend,
+  clock: Clock,
+  { carrierSha256, lengthBytes, offset, signal }: Download,
+): AsyncGenerator<Uint8Array> {
+  const line = new AbortController();
+  const cut = () => line.abort(signal.reason);
+  signal.addEventListener("abort", cut, { once: true });
+  if (signal.aborted) cut();
+  try {
+    const answer = await backend.carrier(carrierSha256, offset, line.signal);
+    if (answer.totalBytes !== lengthBytes || answer.offset !== offset) {
+      throw new UpdateFailure(
+        "carrierLengthDiffers",
+        carrierSha256,
+        `Cannot use carrier: the server has ${answer.totalBytes} bytes from ${answer.offset}, the ` +
+          `release says ${lengthBytes} from ${offset}`,
+      );
+    }
+    let at = offset;
+    const body = answer.body[Symbol.asyncIterator]();
+    for (;;) {
+      const piece = await withoutStall(body.next(), clock, line);
+      if (piece.done) return;
+      at += piece.value.length;
+      if (at > lengthBytes) {
+        throw new UpdateFailure(
+          "carrierLengthDiffers",
+          carrierSha256,
+          `Cannot use carrier: more than its ${lengthBytes} bytes arrive`,
+        );
+      }
+      yield piece.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", cut);
+    line.abort();
+  }
+}
+
+/** A body that gives nothing for too long never errors by itself. */
+async function withoutStall<T>(
+  next: Promise<T>,
+  clock: Clock,
+  line: AbortController,
+): Promise<T> {
+  const timer = new AbortController();
+  const stall = clock.sleep(DOWNLOAD_STALL_MS, timer.signal).then(() => {
+    const failure = new UpdateFailure(
+      "downloadTooSlow",
+      "line",
+      `Cannot go on with the download: nothing came for ${DOWNLOAD_STALL_MS} ms`,
+    );
+    line.abort(failure);
+    throw failure;
+  });
+  stall.catch(() => {}); // Raced below; when the read wins, its rejection is nobody's.
+  next.catch(() => {});
+  try {
+    return await Promise.race([next, stall]);
+  } finally {
+    timer.abort(new Error("the read came first"));
+  }
+}

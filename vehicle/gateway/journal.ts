@@ -1,0 +1,163 @@
+/**
+ * What the gateway remembers across a power cut, on its own disk. Written before
+ * each step is done; every step can be done again.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { MIB } from "shared/limits.ts";
+import { UpdateFailure } from "shared/failure.ts";
+import { parseJsonAs } from "shared/parse.ts";
+import {
+  CampaignId,
+  EcuSerial,
+  EcuState,
+  FailureReport,
+  Instant,
+  V1,
+  Version,
+} from "shared/protocol/common.ts";
+import { DirectorTargets } from "shared/protocol/director.ts";
+import type { Disk } from "vehicle/ports.ts";
+import { DurableArea } from "vehicle/storage/durable_area.ts";
+import { partition } from "vehicle/storage/partition.ts";
+import { SectorRecord } from "vehicle/storage/sector_record.ts";
+import { StagedFile } from "vehicle/storage/staged_file.ts";
+import { type Phase, UPDATE } from "./update_table.ts";
+
+/** One ECU in the journal. */
+export const JournalEcu = z.object({
+  state: EcuState,
+  failure: FailureReport.nullable(),
+  /** The version that ran when the update began. */
+  from: Version.nullable(),
+});
+/** One ECU in the journal. */
+export type JournalEcu = z.infer<typeof JournalEcu>;
+
+/** The last result, until a person acknowledges it. */
+export const JournalResult = z.object({
+  outcome: z.enum(["confirmed", "rolledBack", "failed"]),
+  at: Instant,
+  secondsTaken: z.number(),
+  changes: z.array(
+    z.object({ serial: EcuSerial, from: Version.nullable(), to: Version, changes: z.string() }),
+  ),
+  failure: FailureReport.extend({ serial: z.string(), remedy: z.string() }).nullable(),
+});
+/** The last result. */
+export type JournalResult = z.infer<typeof JournalResult>;
+
+/** The whole journal. */
+export const JournalState = z.object({
+  v: V1,
+  phase: z.enum(Object.keys(UPDATE) as [Phase, ...Phase[]]),
+  /** The campaign under way, or the last one. */
+  campaign: CampaignId.nullable(),
+  /** Version of the newest Director targets seen; an older one is a replay. */
+  directorVersion: z.number().int(),
+  /** The last campaign that came to an end here: it is not begun again. */
+  concluded: CampaignId.nullable(),
+  ecus: z.record(EcuSerial, JournalEcu),
+  /** Trials of this campaign that the power cut. */
+  interruptedTrials: z.number().int(),
+  /** Set when the way back began because of a cut, so that it is tried again. */
+  tryAgain: z.boolean(),
+  postponedUntil: Instant.nullable(),
+  startedAt: Instant.nullable(),
+  result: JournalResult.nullable(),
+  /** Starts of this gateway; the upper part of every sequence number it sends. */
+  starts: z.number().int(),
+});
+/** The whole journal. */
+export type JournalState = z.infer<typeof JournalState>;
+
+/** A vehicle that has never heard of an update. */
+export const NEW_JOURNAL: JournalState = {
+  v: 1,
+  phase: "idle",
+  campaign: null,
+  directorVersion: 0,
+  concluded: null,
+  ecus: {},
+  interruptedTrials: 0,
+  tryAgain: false,
+  postponedUntil: null,
+  startedAt: null,
+  result: null,
+  starts: 0,
+};
+
+// The gateway's disk, in sectors of 512 bytes. Heads of a record lie far apart.
+const JOURNAL_SECTORS = (256 * 1024) / 512;
+const TARGETS_SECTORS = (3 * MIB) / 512; // Director targets have 2 MiB at most.
+const AREAS_AT = 64;
+const SCRATCH_AT = AREAS_AT + 2 * JOURNAL_SECTORS + 2 * TARGETS_SECTORS;
+
+/** What the gateway's disk needs besides room for patches, in bytes. */
+export const GATEWAY_OVERHEAD_BYTES: number = SCRATCH_AT * 512;
+
+/** The gateway's durable memory. */
+export class Journal {
+  readonly #journal: DurableArea;
+  readonly #targets: DurableArea;
+  /** Where a patch is kept while it arrives. */
+  readonly scratch: StagedFile;
+  /** The partition under {@linkcode Journal.scratch}. */
+  readonly scratchDisk: Disk;
+
+  /** @param disk The gateway's disk. */
+  constructor(disk: Disk) {
+    const targetsAt = AREAS_AT + 2 * JOURNAL_SECTORS;
+    this.#journal = new DurableArea(disk, {
+      magic: "JRNL",
+      heads: [0, 32],
+      areas: [AREAS_AT, AREAS_AT + JOURNAL_SECTORS],
+      areaSectors: JOURNAL_SECTORS,
+    });
+    this.#targets = new DurableArea(disk, {
+      magic: "TRGT",
+      heads: [1, 33],
+      areas: [targetsAt, targetsAt + TARGETS_SECTORS],
+      areaSectors: TARGETS_SECTORS,
+    });
+    this.scratchDisk = partition(disk, SCRATCH_AT, disk.sectors - SCRATCH_AT);
+    const checkpoint = new SectorRecord(disk, { magic: "CKPT", sectors: [2, 34] });
+    this.scratch = new StagedFile(this.scratchDisk, checkpoint);
+  }
+
+  /**
+   * What was remembered.
+   *
+   * @returns The journal, or a new one on an empty disk.
+   * @throws {UpdateFailure} `journalUnknown` if it is whole but this version cannot read it.
+   */
+  read(): JournalState {
+    const bytes = this.#journal.read();
+    if (bytes === undefined) return NEW_JOURNAL;
+    try {
+      const options = { what: "journal", maxBytes: JOURNAL_SECTORS * 512 };
+      return parseJsonAs(JournalState, bytes, options);
+    } catch (cause) {
+      throw new UpdateFailure("journalUnknown", "journal", (cause as Error).message, { cause });
+    }
+  }
+
+  /** Remembers; durable when this returns. */
+  write(state: JournalState): void {
+    this.#journal.write(new TextEncoder().encode(JSON.stringify(state)));
+  }
+
+  /** The Director targets under way, or `undefined` before the first. */
+  readTargets(): DirectorTargets | undefined {
+    const bytes = this.#targets.read();
+    if (bytes === undefined) return undefined;
+    const options = { what: "stored targets", maxBytes: TARGETS_SECTORS * 512 };
+    return parseJsonAs(DirectorTargets, bytes, options);
+  }
+
+  /** Remembers the targets; to be called before the journal names their campaign. */
+  writeTargets(targets: DirectorTargets): void {
+    this.#targets.write(new TextEncoder().encode(JSON.stringify(targets)));
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * Where the update stands: the journal's state in memory, every ECU's word, the bytes
+ * on their way. The only writer of the journal; tells server and screen of each change.
+ *
+ * @module
+ */
+import { type Clock, isoTime } from "shared/clock.ts";
+import { UpdateFailure } from "shared/failure.ts";
+import { follow } from "shared/machine.ts";
+import type { EcuState, FailureReport } from "shared/protocol/common.ts";
+import type { DirectorTargets } from "shared/protocol/director.ts";
+import type { ImageMessage } from "shared/protocol/ecu.ts";
+import type { HmiSnapshot, Signals } from "shared/protocol/hmi.ts";
+import type { EcuReport } from "shared/protocol/messages.ts";
+import type { EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
+import type { HmiPort } from "vehicle/ports.ts";
+import type { Member } from "./commit.ts";
+import { hmiSnapshot } from "./hmi_view.ts";
+import { type Journal, type JournalEcu, type JournalState, NEW_JOURNAL } from "./journal.ts";
+import { imageOf, type PlanStep } from "./plan.ts";
+import { ecuReport, failureReport, type Progress } from "./report.ts";
+import type { Reporter } from "./reporter.ts";
+import { resultOf } from "./result.ts";
+import { Throughput } from "./throughput.ts";
+import { COMMITTED, type Event, type Phase, RESUME, UPDATE } from "./update_table.ts";
+
+/** What the ledger needs. */
+export interface LedgerParts {
+  readonly vin: string;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly ecus: readonly EcuPort[];
+  readonly hmi: HmiPort;
+  readonly log: (line: string) => void;
+}
+
+/** What the screen shows besides the ledger itself. */
+export interface Surroundings {
+  readonly signals: Signals;
+  readonly serverReachable: boolean;
+  readonly brokerConnected: boolean;
+  readonly checkedAt: string | null;
+}
+
+/** Where the update stands. */
+export class Ledger {
+  readonly #parts: LedgerParts;
+  readonly #clock: Clock;
+  readonly #throughput: Throughput;
+  #state: JournalState;
+  #targets: DirectorTargets | null;
+  #progress = new Map<string, Progress>();
+  #displays: Record<string, ImageMessage> = {};
+  #reporter: Reporter | undefined;
+  #surroundings: (() => Surroundings) | undefined;
+  /** The plan of this start, with the way each ECU takes. */
+  steps: readonly PlanStep[] = [];
+
+  /** @param parts What it works with. */
+  constructor(parts: LedgerParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock;
+    this.#throughput = new Throughput(parts.clock);
+    const [state, targets] = this.#recall();
+    this.#targets = targets;
+    this.#state = { ...state, phase: RESUME[state.phase], starts: state.starts + 1 };
+    parts.journal.write(this.#state);
+  }
+
+  /** Connects whom it tells. */
+  connect(reporter: Reporter, surroundings: () => Surroundings): void {
+    this.#reporter = reporter;
+    this.#surroundings = surroundings;
+  }
+
+  /** The journal's state, with the newest words of the ECUs. */
+  get state(): JournalState {
+    return this.#state;
+  }
+
+  /** The targets under way, or the last ones. */
+  get targets(): DirectorTargets | null {
+    return this.#targets;
+  }
+
+  /** Nothing may replace or withdraw the update any more. */
+  get committed(): boolean {
+    return COMMITTED.includes(this.#state.phase);
+  }
+
+  /** Remembers targets; before the journal names their campaign. */
+  begin(targets: DirectorTargets): void {
+    this.#parts.journal.writeTargets(targets);
+    this.#targets = targets;
+  }
+
+  /** Follows one edge of the table: journalled first, then told. */
+  take(event: Event, changes: Partial<JournalState> = {}): void {
+    const phase = follow<Phase, Event>(UPDATE, this.#state.phase, event);
+    this.remember({ ...changes, phase });
+    this.told();
+  }
+
+  /** Writes a change down that moves no phase. */
+  remember(changes: Partial<JournalState>): void {
+    this.#state = { ...this.#state, ...changes };
+    this.#parts.journal.write(this.#state);
+  }
+
+  /** Server and screen are to know. */
+  told(): void {
+    this.#reporter?.changed();
+    this.show();
+  }
+
+  /** One ECU's new word. In memory: the next edge of the table writes it down. */
+  setState(serial: string, state: EcuState, failure?: FailureReport): void {
+    const ecu = this.#state.ecus[serial];
+    if (ecu === undefined || (ecu.state === state && failure === undefined)) return;
+    const next: JournalEcu = { ...ecu, state, failure: failure ?? ecu.failure };
+    this.#state = { ...this.#state, ecus: { ...this.#state.ecus, [serial]: next } };
+    this.#reporter?.event(serial, state, failure ?? null);
+    this.told();
+  }
+
+  /** The same word for every ECU of the update. */
+  setAll(state: EcuState, failure?: FailureReport): void {
+    for (const serial of Object.keys(this.#state.ecus)) this.setState(serial, state, failure);
+  }
+
+  /** Notes which ECU failed, before all go back. */
+  blame(failure: UpdateFailure): void {
+    const { ecus } = this.#state;
+    const named = failure.subject in ecus ? failure.subject : Object.keys(ecus)[0];
+    this.#parts.log(`${named}: ${failure.failure}: ${failure.message}`);
+    if (named === undefined) return;
+    const ecu = { ...ecus[named]!, failure: failureReport(failure) };
+    this.#state = { ...this.#state, ecus: { ...ecus, [named]: ecu } };
+  }
+
+  /** Ends an update before the switch: nothing was changed. */
+  fail(failure: UpdateFailure, changes: Partial<JournalState> = {}): void {
+    this.#parts.log(`${failure.subject}: ${failure.failure}: ${failure.message}`);
+    this.#state = { ...this.#state, ...changes };
+    for (const serial of Object.keys(this.#state.ecus)) {
+      const own = serial === failure.subject || !(failure.subject in this.#state.ecus);
+      this.setState(serial, "failed", failureReport(own ? failure : "partnerFailed"));
+    }
+    this.take("failed", { result: this.result("failed"), concluded: this.#state.campaign });
+  }
+
+  /** The result as it would be now. */
+  result(outcome: "confirmed" | "rolledBack" | "failed"): JournalState["result"] {
+    const view = { journal: this.#state, targets: this.#targets, nowMs: this.#clock.now() };
+    return resultOf(view, outcome);
+  }
+
+  /** Journal lines for ECUs that begin an update. */
+  fresh(serials: readonly string[], state: EcuState): Record<string, JournalEcu> {
+    return Object.fromEntries(serials.map((serial) => {
+      const running = this.#parts.ecus.find((ecu) => ecu.serial === serial)?.inventory().running;
+      return [serial, { state, failure: null, from: running?.image.version ?? null }];
+    }));
+  }
+
+  /** The ECUs of the update in the order of restarts; the head unit is last. */
+  members(): Member[] {
+    const targets = this.#targets?.ecus ?? {};
+    return this.#parts.ecus.filter((ecu) => ecu.serial in this.#state.ecus && ecu.serial in targets)
+      .toSorted((a, b) => a.inventory().restartRank - b.inventory().restartRank)
+      .map((ecu) => ({ ecu, image: imageOf(targets[ecu.serial]!) }));
+  }
+
+  /** The roll call. */
+  inventories(): EcuInventory[] {
+    return this.#parts.ecus.map((ecu) => ecu.inventory());
+  }
+
+  /** Bytes arrived for one ECU. */
+  progress(serial: string, progress: Progress): void {
+    if (progress.doneBytes === 0) this.#throughput.restart();
+    this.#progress.set(serial, progress);
+    this.#throughput.at(progress.doneBytes);
+    this.#reporter?.progressed();
+    this.show();
+  }
+
+  /** Nothing travels any more. */
+  progressEnds(): void {
+    this.#progress.clear();
+  }
+
+  /** An image shows something of itself. */
+  display(serial: string, message: ImageMessage): void {
+    this.#displays[serial] = message;
+    this.show();
+  }
+
+  /** The ECUs' lines of a report. */
+  reports(): EcuReport[] {
+    return this.inventories().map((inventory) =>
+      ecuReport(
+        inventory,
+        this.#state.ecus[inventory.serial],
+        this.#targets,
+        this.#progress.get(inventory.serial) ?? null,
+      )
+    );
+  }
+
+  /** The screen is to draw again. */
+  show(): void {
+    this.#parts.hmi.show(() => this.#draw());
+  }
+
+  #draw(): HmiSnapshot {
+    return hmiSnapshot({
+      vin: this.#parts.vin,
+      at: isoTime(this.#clock.now()),
+      journal: this.#state,
+      targets: this.#targets,
+      steps: this.steps,
+      inventories: this.inventories(),
+      reports: this.reports(),
+      displays: this.#displays,
+      bytesPerSecond: this.#throughput.bytesPerSecond,
+      ...this.#surroundings!(),
+    });
+  }
+
+  /** What was remembered; a memory that contradicts itself is none. */
+  #recall(): [JournalState, DirectorTargets | null] {
+    const { journal, log } = this.#parts;
+    try {
+      const [state, targets] = [journal.read(), journal.readTargets() ?? null];
+      const idle = state.phase === "idle" || state.phase === "reporting";
+      if (idle || targets?.campaign === state.campaign) return [state, targets];
+      log(`journal: phase ${state.phase} of ${state.campaign}, but its targets are lost`);
+      return [{ ...state, phase: "idle", ecus: {} }, null];
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error;
+      log(`journal: ${error.failure}: ${error.message}`);
+      return [NEW_JOURNAL, null];
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Turns what the Director wants and what the ECUs answered into one plan that leaves
+ * nothing to decide: which image, by which ways in which order, and the order of
+ * restarts. Pure.
+ *
+ * @module
+ */
+import { UpdateFailure } from "shared/failure.ts";
+import type { Carrier } from "shared/protocol/common.ts";
+import type { DirectorTargets, EcuTarget } from "shared/protocol/director.ts";
+import type { EcuImage, EcuInventory } from "vehicle/bus/ecu_port.ts";
+
+/** One way to get an image: nothing travels when the ECU runs the same bytes already. */
+export type Way =
+  | { readonly kind: "local"; readonly transferBytes: 0 }
+  | { readonly kind: "carrier"; readonly carrier: Carrier; readonly transferBytes: number };
+
+/** One ECU's part. */
+export interface PlanStep {
+  readonly serial: string;
+  readonly target: EcuTarget;
+  readonly image: EcuImage;
+  /** Cheapest first; the next is taken when one turns out damaged. Never empty. */
+  readonly ways: readonly Way[];
+  /** The version that runs now. */
+  readonly from: string | null;
+}
+
+/** Everything the executor will do. */
+export interface Plan {
+  /** In the order of restarts; the head unit is last. Backwards it is the way back. */
+  readonly steps: readonly PlanStep[];
+}
+
+/**
+ * Plans one update of the whole vehicle.
+ *
+ * @param inventories The roll call.
+ * @param targets What the Director wants.
+ * @returns The plan; without steps when every ECU runs its target already.
+ * @throws {UpdateFailure} With the ECU as subject, if a target may not be installed.
+ */
+export function planUpdate(
+  inventories: readonly EcuInventory[],
+  targets: DirectorTargets,
+): Plan {
+  const bySerial = new Map(inventories.map((inventory) => [inventory.serial, inventory]));
+  const steps = Object.entries(targets.ecus).flatMap(([serial, target]) => {
+    const inventory = bySerial.get(serial);
+    if (inventory === undefined) {
+      throw new UpdateFailure(
+        "ecuUnknown",
+        serial,
+        `Cannot plan for ECU "${serial}": it is not in the roll call of ${inventories.length}`,
+      );
+    }
+    return runsAlready(inventory, target) ? [] : [{ inventory, step: planStep(inventory, target) }];
+  });
+  return {
+    steps: steps.toSorted((a, b) => a.inventory.restartRank - b.inventory.restartRank)
+      .map(({ step }) => step),
+  };
+}
+
+/**
+ * The image a target names, as the boot record will name it.
+ *
+ * @param target The target.
+ * @returns Digest, length, counter and version.
+ */
+export function imageOf(target: EcuTarget): EcuImage {
+  const { sha256, lengthBytes, counter, version } = target.release;
+  return { sha256, lengthBytes, counter, version };
+}
+
+/**
+ * Whether an ECU runs and has confirmed its target.
+ *
+ * @param inventory The ECU's answer.
+ * @param target What it should run.
+ * @returns Whether there is nothing to do.
+ */
+export function runsAlready(inventory: EcuInventory, target: EcuTarget): boolean {
+  const running = inventory.running;
+  return running !== null && !running.trial && running.image.sha256 === target.release.sha256 &&
+    running.image.counter === target.release.counter;
+}
+
+function planStep(inventory: EcuInventory, target: EcuTarget): PlanStep {
+  const { serial, running } = inventory;
+  const { release } = target;
+  const refuse = (failure: "hardwareDiffers" | "imageTooLarge" | "releaseDowngrade", why: string) =>
+    new UpdateFailure(failure, serial, `Cannot install ${release.version} on ${serial}: ${why}`);
+  if (target.hardware !== inventory.hardware || release.hardware !== inventory.hardware) {
+    throw refuse("hardwareDiffers", `it is for ${release.hardware}, not ${inventory.hardware}`);
+  }
+  if (release.lengthBytes > inventory.slotBytes) {
+    const sizes = `it has ${release.lengthBytes} bytes, the slot ${inventory.slotBytes}`;
+    throw refuse("imageTooLarge", sizes);
+  }
+  const active = running?.image ?? null;
+  if (active !== null && release.counter <= active.counter) {
+    const why = `its counter ${release.counter} is not above ${active.counter}, which runs`;
+    throw refuse("releaseDowngrade", why);
+  }
+  if (active !== null && active.counter < release.minCounter) {
+    const why = `it wants at least counter ${release.minCounter}, ${active.counter} runs`;
+    throw refuse("releaseDowngrade", why);
+  }
+  const ways = waysTo(target, active?.sha256 ?? null);
+  return { serial, target, image: imageOf(target), ways, from: active?.version ?? null };
+}
+
+/** All usable ways, cheapest first. A carrier for another image or base is none. */
+function waysTo(target: EcuTarget, activeSha256: string | null): Way[] {
+  const { sha256 } = target.release;
+  if (activeSha256 === sha256) return [{ kind: "local", transferBytes: 0 }];
+  const ways = target.carriers.filter((carrier) =>
+    carrier.sha256 === sha256 && (
+      (carrier.format === "raw" && carrier.carrierSha256 === sha256 &&
+        carrier.lengthBytes === target.release.lengthBytes) ||
+      (carrier.format === "bsdiff40" && carrier.baseSha256 === activeSha256)
+    )
+  ).map((carrier): Way => ({ kind: "carrier", carrier, transferBytes: carrier.lengthBytes }))
+    .toSorted((a, b) => a.transferBytes - b.transferBytes);
+  if (ways.length > 0) return ways;
+  throw new UpdateFailure(
+    "metadataInvalid",
+    sha256,
+    `Cannot install ${target.release.version}: no carrier brings it to ${
+      activeSha256 ?? "nothing"
+    }`,
+  );
+}

@@ -1,0 +1,136 @@
+/**
+ * The vehicle process: gateway, ECUs and head-unit screen.
+ *
+ * Usage: deno task vehicle --data DIR --server URL --hmi HOST:PORT --vin VIN [--enrol TOKEN]
+ *          [--profile FILE] [--consent ask|auto]
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console
+import { Command, CommanderError, Option } from "commander";
+import { UpdateFailure } from "shared/failure.ts";
+import { parseAs } from "shared/parse.ts";
+import { Vin } from "shared/protocol/common.ts";
+import { startVehicle } from "./compose.ts";
+import { DEFAULT_PROFILE, parseHostPort, parseProfile, type VehicleConfig } from "./config.ts";
+
+/** A second signal within this is the same one: a terminal and `deno task` both send it. */
+const SAME_SIGNAL_MS = 1000;
+
+interface Options {
+  readonly data: string;
+  readonly server: string;
+  readonly hmi: string;
+  readonly vin: string;
+  readonly enrol?: string;
+  readonly profile?: string;
+  readonly consent: "ask" | "auto";
+  readonly pages: string;
+  readonly json: boolean;
+  readonly lifeline: boolean;
+}
+
+const log = (line: string) => console.error(`vehicle: ${line}`);
+
+function parseOptions(args: readonly string[]): Options {
+  const command = new Command("vehicle")
+    .description("A vehicle: central gateway, ECUs with slots A and B, head-unit screen.")
+    .requiredOption("--data <dir>", "data folder: disks, identity, lock")
+    .requiredOption("--server <url>", "the server's address for people, http://HOST:PORT")
+    .requiredOption("--vin <vin>", "vehicle identification number, 17 characters")
+    .option(
+      "--hmi <host:port>",
+      "where the head-unit screen listens; port 0: a free one, kept",
+      "127.0.0.1:0",
+    )
+    .option("--enrol <token>", "one-time token of `ota enrol`, for the first start")
+    .option("--profile <file>", "the ECUs; without it ivi, cluster and body")
+    .addOption(
+      new Option("--consent <policy>", "auto also takes every precondition as met")
+        .choices(["ask", "auto"]).default("ask"),
+    )
+    .option(
+      "--pages <dir>",
+      "the built head-unit pages",
+      new URL("../dist/hmi", import.meta.url).pathname,
+    )
+    .option("--json", "print the ready line as JSON", false)
+    .option("--lifeline", "stop when standard input ends", false)
+    .exitOverride();
+  return command.parse([...args], { from: "user" }).opts<Options>();
+}
+
+function configOf(options: Options): VehicleConfig {
+  const server = URL.parse(options.server);
+  if (server === null || !/^https?:$/.test(server.protocol)) {
+    throw new SyntaxError(
+      `Cannot read --server: found "${options.server}", wanted http://HOST:PORT`,
+    );
+  }
+  return {
+    dataDir: options.data.replace(/\/+$/, "") || "/",
+    server: server.href,
+    hmi: parseHostPort(options.hmi),
+    vin: parseAs(Vin, options.vin, { what: "--vin" }),
+    enrolToken: options.enrol,
+    profile: options.profile === undefined
+      ? DEFAULT_PROFILE
+      : parseProfile(Deno.readTextFileSync(options.profile)),
+    consent: options.consent,
+    pagesDir: options.pages,
+  };
+}
+
+/** Waits for a signal, for the end of the lifeline, or for the vehicle to break. */
+async function run(options: Options, config: VehicleConfig): Promise<number> {
+  const vehicle = await startVehicle(config, log);
+  const ready = { hmi: vehicle.hmi, vin: config.vin };
+  console.log(options.json ? JSON.stringify(ready) : `listening hmi=${vehicle.hmi}`);
+  let stoppedAt: number | undefined;
+  let code = 0;
+  await new Promise<void>((resolve) => {
+    const stop = () => {
+      const now = performance.now();
+      if (stoppedAt !== undefined && now - stoppedAt > SAME_SIGNAL_MS) Deno.exit(130);
+      stoppedAt ??= now;
+      resolve();
+    };
+    Deno.addSignalListener("SIGINT", stop);
+    Deno.addSignalListener("SIGTERM", stop);
+    if (options.lifeline) lifeline().then(resolve);
+    vehicle.done.catch((error) => {
+      console.error(error);
+      code = 1;
+      resolve();
+    });
+  });
+  await vehicle.stop();
+  return code;
+}
+
+async function lifeline(): Promise<void> {
+  for await (const _ of Deno.stdin.readable);
+}
+
+/** The exit code of a failure that ends the process (system.md). */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof SyntaxError || error instanceof Deno.errors.NotFound) return 2;
+  if (!(error instanceof UpdateFailure)) return 1;
+  if (error.failure === "badRequest" || error.failure === "schemaUnknown") return 2;
+  return error.failure === "tokenInvalid" ? 4 : 5;
+}
+
+if (import.meta.main) {
+  try {
+    const options = parseOptions(Deno.args);
+    Deno.exit(await run(options, configOf(options)));
+  } catch (error) {
+    const code = exitCodeOf(error);
+    if (error instanceof UpdateFailure) {
+      log(`${error.message} (${error.failure}, ${error.code}). ${error.kind.remedy}`);
+    } else if (code === 1) console.error(error);
+    else if (!(error instanceof CommanderError)) log((error as Error).message);
+    Deno.exit(code);
+  }
+}
