@@ -6,21 +6,14 @@
  * @module
  */
 import { type Clock, isoTime } from "shared/clock.ts";
-import { type FailureName, UpdateFailure } from "shared/failure.ts";
-import {
-  BACKOFF_MAX_MS,
-  BACKOFF_MIN_MS,
-  MAX_INTERRUPTED_TRIALS,
-  POLL_MS,
-  POSTPONE_MS,
-} from "shared/limits.ts";
-import type { EcuState } from "shared/protocol/common.ts";
+import { UpdateFailure } from "shared/failure.ts";
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, POLL_MS, POSTPONE_MS } from "shared/limits.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiCommand, Signals } from "shared/protocol/hmi.ts";
 import type { EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { HmiPort, Link } from "vehicle/ports.ts";
-import { armAll, confirmAll, rollBackAll, trialAll } from "./commit.ts";
+import { confirming, installing, rollingBack, trying } from "./commit_phases.ts";
 import { Consent } from "./consent.ts";
 import { DirectorWatch } from "./director_watch.ts";
 import { Ledger } from "./ledger.ts";
@@ -144,10 +137,10 @@ export class Gateway implements EcuListener {
     ready: (signal) => this.#ready(signal),
     postponed: (signal) => this.#postponed(signal),
     waiting: (signal) => this.#waiting(signal),
-    installing: () => this.#installing(),
-    trialAll: (signal) => this.#trialAll(signal),
-    confirmAll: () => this.#confirmAll(),
-    rollBackAll: () => this.#rollBackAll(),
+    installing: () => installing(this.#ledger),
+    trialAll: (signal) => trying(this.#ledger, { ...this.#parts, wake: this.#wake, signal }),
+    confirmAll: () => confirming(this.#ledger),
+    rollBackAll: () => rollingBack(this.#ledger),
     reporting: (signal) => this.#reporting(signal),
   };
 
@@ -180,15 +173,15 @@ export class Gateway implements EcuListener {
       const { steps } = planUpdate(ledger.inventories(), offer);
       ledger.steps = steps;
       if (steps.length > 0) {
-        const ecus = ledger.fresh(steps.map((step) => step.serial), "assigned");
-        return ledger.take("offered", { ...begun, ecus });
+        const lines = ledger.fresh(steps.map((step) => step.serial), "assigned");
+        return ledger.take("offered", { ...begun, ...lines });
       }
-      const ecus = ledger.fresh(Object.keys(offer.ecus), "confirmed");
-      ledger.remember({ ...begun, concluded: offer.campaign, ecus });
+      const lines = ledger.fresh(Object.keys(offer.ecus), "confirmed");
+      ledger.remember({ ...begun, ...lines, concluded: offer.campaign });
       ledger.told();
     } catch (error) {
       if (!(error instanceof UpdateFailure)) throw error;
-      ledger.fail(error, { ...begun, ecus: ledger.fresh(Object.keys(offer.ecus), "assigned") });
+      ledger.fail(error, { ...begun, ...ledger.fresh(Object.keys(offer.ecus), "assigned") });
     }
   }
 
@@ -271,70 +264,6 @@ export class Gateway implements EcuListener {
     await this.#wake.wait(POLL_MS, signal);
   }
 
-  async #installing(): Promise<void> {
-    try {
-      await armAll(this.#ledger.members(), this.#onState);
-      this.#ledger.take("armed");
-    } catch (error) {
-      if (!(error instanceof UpdateFailure)) throw error;
-      this.#ledger.blame(error);
-      this.#ledger.take("failed", { tryAgain: false });
-    }
-  }
-
-  async #trialAll(signal: AbortSignal): Promise<void> {
-    const ledger = this.#ledger;
-    this.#parts.link.conn("rebooting");
-    const end = await trialAll(ledger.members(), this.#onState, this.#wake, signal);
-    this.#parts.link.conn("online");
-    if (end.end === "passed") return ledger.take("passed");
-    if (end.end === "failed") {
-      ledger.blame(end.failure);
-      return ledger.take("failed", { tryAgain: false });
-    }
-    const { interruptedTrials } = ledger.state;
-    const tryAgain = interruptedTrials < MAX_INTERRUPTED_TRIALS;
-    if (!tryAgain) {
-      const times = `the power was cut in ${interruptedTrials + 1} trials`;
-      const message = `Cannot finish the trial of ${end.serial}: ${times}`;
-      ledger.blame(new UpdateFailure("trialInterrupted", end.serial, message));
-    }
-    ledger.take("failed", { tryAgain });
-  }
-
-  async #confirmAll(): Promise<void> {
-    const ledger = this.#ledger;
-    const stuck = await confirmAll(ledger.members(), this.#onState);
-    for (const { serial, failure } of stuck) {
-      ledger.setState(serial, "failed", failureReport(failure));
-    }
-    const result = ledger.result(stuck.length === 0 ? "confirmed" : "failed");
-    ledger.take("confirmed", { result, concluded: ledger.state.campaign });
-  }
-
-  async #rollBackAll(): Promise<void> {
-    const ledger = this.#ledger;
-    const { tryAgain, interruptedTrials, ecus } = ledger.state;
-    const verdicts = new Map(
-      Object.entries(ecus).map(([serial, { failure }]): [string, FailureName | null] => [
-        serial,
-        tryAgain ? null : failure?.name ?? "partnerFailed",
-      ]),
-    );
-    const members = ledger.members();
-    await rollBackAll(members, verdicts, this.#onState);
-    if (tryAgain) {
-      return ledger.take("again", { tryAgain: false, interruptedTrials: interruptedTrials + 1 });
-    }
-    for (const { ecu } of members) {
-      const back = ecu.inventory().running !== null; // An ECU that was empty has no way back.
-      const failure = ledger.state.ecus[ecu.serial]?.failure ?? failureReport("partnerFailed");
-      ledger.setState(ecu.serial, back ? "rolledBack" : "failed", failure);
-    }
-    const result = ledger.result("rolledBack");
-    ledger.take("restored", { result, concluded: ledger.state.campaign });
-  }
-
   async #reporting(signal: AbortSignal): Promise<void> {
     const ticket = this.#reporter.changed();
     while (!this.#reporter.delivered(ticket)) {
@@ -381,8 +310,4 @@ export class Gateway implements EcuListener {
     this.#ledger.show();
     this.#wake.ring();
   }
-
-  readonly #onState = (serial: string, state: EcuState): void => {
-    this.#ledger.setState(serial, state);
-  };
 }

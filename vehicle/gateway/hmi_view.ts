@@ -94,7 +94,9 @@ function screen({ journal, reports, inventories }: GatewayView): HmiPhase {
 
 function offer({ journal, targets, steps, inventories }: GatewayView): HmiOffer | null {
   if (targets === null || targets.campaign === null) return null;
-  const releases = Object.entries(targets.ecus).filter(([serial]) => serial in journal.ecus)
+  const releases = Object.entries(targets.ecus).filter(([serial]) =>
+    journal.members.includes(serial)
+  )
     .map(([serial, { release, hardware }]) => ({
       serial,
       hardware,
@@ -106,7 +108,7 @@ function offer({ journal, targets, steps, inventories }: GatewayView): HmiOffer 
       imageBytes: release.lengthBytes,
     }));
   if (releases.length === 0) return null;
-  const trialMs = inventories.filter(({ serial }) => serial in journal.ecus)
+  const trialMs = inventories.filter(({ serial }) => journal.members.includes(serial))
     .map((inventory) => inventory.trialMs);
   return {
     campaign: targets.campaign,
@@ -126,7 +128,7 @@ function totalBytes({ steps, reports }: GatewayView): number {
 
 function trial({ inventories, journal }: GatewayView): HmiSnapshot["trial"] {
   const trying = inventories.filter(({ running, serial }) =>
-    running?.trial === true && serial in journal.ecus
+    running?.trial === true && journal.members.includes(serial)
   );
   return {
     serials: trying.map(({ serial }) => serial),

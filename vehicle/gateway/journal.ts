@@ -58,7 +58,10 @@ export const JournalState = z.object({
   directorVersion: z.number().int(),
   /** The last campaign that came to an end here: it is not begun again. */
   concluded: CampaignId.nullable(),
+  /** Every ECU's last assignment; it stands until the next one. */
   ecus: z.record(EcuSerial, JournalEcu),
+  /** The ECUs that the campaign under way changes. */
+  members: z.array(EcuSerial),
   /** Trials of this campaign that the power cut. */
   interruptedTrials: z.number().int(),
   /** Set when the way back began because of a cut, so that it is tried again. */
@@ -80,6 +83,7 @@ export const NEW_JOURNAL: JournalState = {
   directorVersion: 0,
   concluded: null,
   ecus: {},
+  members: [],
   interruptedTrials: 0,
   tryAgain: false,
   postponedUntil: null,

@@ -125,13 +125,13 @@ export class Ledger {
 
   /** The same word for every ECU of the update. */
   setAll(state: EcuState, failure?: FailureReport): void {
-    for (const serial of Object.keys(this.#state.ecus)) this.setState(serial, state, failure);
+    for (const serial of this.#state.members) this.setState(serial, state, failure);
   }
 
   /** Notes which ECU failed, before all go back. */
   blame(failure: UpdateFailure): void {
-    const { ecus } = this.#state;
-    const named = failure.subject in ecus ? failure.subject : Object.keys(ecus)[0];
+    const { ecus, members } = this.#state;
+    const named = members.includes(failure.subject) ? failure.subject : members[0];
     this.#parts.log(`${named}: ${failure.failure}: ${failure.message}`);
     if (named === undefined) return;
     const ecu = { ...ecus[named]!, failure: failureReport(failure) };
@@ -142,8 +142,9 @@ export class Ledger {
   fail(failure: UpdateFailure, changes: Partial<JournalState> = {}): void {
     this.#parts.log(`${failure.subject}: ${failure.failure}: ${failure.message}`);
     this.#state = { ...this.#state, ...changes };
-    for (const serial of Object.keys(this.#state.ecus)) {
-      const own = serial === failure.subject || !(failure.subject in this.#state.ecus);
+    const { members } = this.#state;
+    for (const serial of members) {
+      const own = serial === failure.subject || !members.includes(failure.subject);
       this.setState(serial, "failed", failureReport(own ? failure : "partnerFailed"));
     }
     this.take("failed", { result: this.result("failed"), concluded: this.#state.campaign });
@@ -155,18 +156,23 @@ export class Ledger {
     return resultOf(view, outcome);
   }
 
-  /** Journal lines for ECUs that begin an update. */
-  fresh(serials: readonly string[], state: EcuState): Record<string, JournalEcu> {
-    return Object.fromEntries(serials.map((serial) => {
-      const running = this.#parts.ecus.find((ecu) => ecu.serial === serial)?.inventory().running;
-      return [serial, { state, failure: null, from: running?.image.version ?? null }];
-    }));
+  /** Journal lines for the ECUs that begin an update; those of the others stand. */
+  fresh(serials: readonly string[], state: EcuState): Pick<JournalState, "ecus" | "members"> {
+    const known = this.#parts.ecus.filter((ecu) => serials.includes(ecu.serial));
+    const lines = known.map((ecu): [string, JournalEcu] => {
+      const from = ecu.inventory().running?.image.version ?? null;
+      return [ecu.serial, { state, failure: null, from }];
+    });
+    const ecus = { ...this.#state.ecus, ...Object.fromEntries(lines) };
+    return { ecus, members: known.map((ecu) => ecu.serial) };
   }
 
   /** The ECUs of the update in the order of restarts; the head unit is last. */
   members(): Member[] {
     const targets = this.#targets?.ecus ?? {};
-    return this.#parts.ecus.filter((ecu) => ecu.serial in this.#state.ecus && ecu.serial in targets)
+    return this.#parts.ecus.filter((ecu) =>
+      this.#state.members.includes(ecu.serial) && ecu.serial in targets
+    )
       .toSorted((a, b) => a.inventory().restartRank - b.inventory().restartRank)
       .map((ecu) => ({ ecu, image: imageOf(targets[ecu.serial]!) }));
   }
@@ -236,7 +242,7 @@ export class Ledger {
       const idle = state.phase === "idle" || state.phase === "reporting";
       if (idle || targets?.campaign === state.campaign) return [state, targets];
       log(`journal: phase ${state.phase} of ${state.campaign}, but its targets are lost`);
-      return [{ ...state, phase: "idle", ecus: {} }, null];
+      return [{ ...state, phase: "idle", members: [] }, null];
     } catch (error) {
       if (!(error instanceof UpdateFailure)) throw error;
       log(`journal: ${error.failure}: ${error.message}`);

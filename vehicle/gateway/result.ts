@@ -23,14 +23,15 @@ export function resultOf(
   },
   outcome: JournalResult["outcome"],
 ): JournalResult {
-  const { ecus, startedAt } = view.journal;
-  const failed = Object.entries(ecus).filter(([, ecu]) => ecu.failure !== null);
+  const { members, startedAt } = view.journal;
+  const ecus = Object.entries(view.journal.ecus).filter(([serial]) => members.includes(serial));
+  const failed = ecus.filter(([, ecu]) => ecu.failure !== null);
   const first = failed.find(([, ecu]) => ecu.failure?.name !== "partnerFailed") ?? failed[0];
   return {
     outcome,
     at: isoTime(view.nowMs),
     secondsTaken: Math.max(0, (view.nowMs - Date.parse(startedAt ?? isoTime(view.nowMs))) / 1000),
-    changes: Object.entries(ecus).flatMap(([serial, { from }]) => {
+    changes: ecus.flatMap(([serial, { from }]) => {
       const release = view.targets?.ecus[serial]?.release;
       return release ? [{ serial, from, to: release.version, changes: release.notes.changes }] : [];
     }),
