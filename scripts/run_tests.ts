@@ -1,0 +1,77 @@
+/**
+ * The whole test suite: the pure tests without any permission, so that a file read or a
+ * socket that creeps in dies; then those that need files, sockets and processes.
+ * Ends with true counts from the JUnit reports.
+ *
+ * Usage: deno task test [FILE…] [-- further options of deno test]
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console
+import { build } from "./build.ts";
+
+const REPORTS = ".tmp/junit";
+const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
+/** Folders whose tests get no permission at all. */
+const PURE = ["shared", "vehicle/bootloader", "vehicle/gateway", "vehicle/storage", "tests/sim"];
+/** The rest. */
+const IO = ["hmi", "server", "vehicle/adapters", "vehicle/ecu", "vehicle/firmware"]
+  .concat("vehicle/runner", "scripts", "tests");
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+async function run(name: string, args: readonly string[]): Promise<Counts> {
+  const report = `${REPORTS}/${name}.xml`;
+  await Deno.remove(report).catch(() => {}); // A report of an earlier run must not be counted.
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["test", ...SANITIZE, `--junit-path=${report}`, ...args],
+    stdin: "null",
+  });
+  const { code } = await command.spawn().status;
+  const counts = countCases(await Deno.readTextFile(report).catch(() => ""));
+  // A module that throws at its top level has no cases at all: the exit code tells.
+  if (code !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+/** Counts test cases; steps are cases of their own and are left out. */
+function countCases(xml: string): Counts {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (
+    const [, name, end, body] of xml.matchAll(
+      /<testcase name="([^"]*)"[^>]*?(\/>|>([\s\S]*?)<\/testcase>)/g,
+    )
+  ) {
+    if (name!.includes(" &gt; ")) continue;
+    if (end === "/>" || !/<(failure|error|skipped)\b/.test(body ?? "")) counts.passed++;
+    else if (/<skipped\b/.test(body!)) counts.skipped++;
+    else counts.failed++;
+  }
+  return counts;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+await Deno.mkdir(REPORTS, { recursive: true });
+await build();
+const wanted = Deno.args.filter((arg) => !arg.startsWith("-"));
+const options = Deno.args.filter((arg) => arg.startsWith("-") && arg !== "--");
+const runs: Counts[] = [];
+if (wanted.length > 0) runs.push(await run("wanted", ["-A", ...options, ...wanted]));
+else {
+  runs.push(await run("pure", ["--no-prompt", "--doc", ...options, ...PURE]));
+  const present = [];
+  for (const folder of IO) if (await exists(folder)) present.push(folder);
+  const ignore = `--ignore=${PURE.join(",")}`;
+  runs.push(await run("io", ["-A", ignore, ...options, ...present]));
+}
+const sum = (key: keyof Counts) => runs.reduce((total, counts) => total + counts[key], 0);
+const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")];
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+Deno.exit(failed === 0 && passed > 0 ? 0 : 1);
