@@ -69,9 +69,11 @@ export class Health {
     return Math.max(0, this.#bootedAtMs + this.#trialMs - nowMs);
   }
 
-  /** Whether the trial has been stood. */
+  /** Whether the trial has been stood: alive at its end or later, not merely not yet missed. */
   passed(nowMs: number): boolean {
-    return this.selfTested && this.trialLeftMs(nowMs) === 0 && this.verdict(nowMs) === null;
+    const endMs = this.#bootedAtMs + this.#trialMs;
+    return this.selfTested && (this.#lastBeatMs ?? -Infinity) >= endMs &&
+      this.verdict(nowMs) === null;
   }
 
   /**
