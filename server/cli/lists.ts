@@ -1,0 +1,127 @@
+/**
+ * `ota releases`, `vehicles`, `campaigns` and `hardware`: what the server knows.
+ *
+ * @module
+ */
+import { format as formatBytes } from "@std/fmt/bytes.js";
+import type { Campaign, Release, Vehicle } from "shared/protocol/api.ts";
+import { HardwareId } from "shared/protocol/common.ts";
+import { argument, type Context } from "./context.ts";
+
+/** `ota releases`. @param context Server and output. @throws {CommandError} If it fails. */
+export async function listReleases(context: Context): Promise<void> {
+  const rows = await (await context.client()).releases();
+  context.output.table(rows, {
+    heads: ["RELEASE", "COUNTER", "STATE", "SIZE", "DELTAS", "CREATED", "PURPOSE"],
+    cells: (row: Release) => [[
+      row.release,
+      String(row.counter),
+      row.state,
+      formatBytes(row.lengthBytes),
+      String(row.carriers.filter((carrier) => carrier.baseSha256 !== undefined).length),
+      row.createdAt,
+      clip(row.notes.purpose),
+    ]],
+  }, "No releases yet: publish one with `ota publish`");
+}
+
+/** One line of `ota vehicles --json`. */
+export interface VehicleLine {
+  readonly vin: string;
+  readonly online: boolean;
+  readonly ecus: readonly EcuLine[];
+}
+type EcuFields =
+  | "serial"
+  | "hardware"
+  | "state"
+  | "version"
+  | "counter"
+  | "sha256"
+  | "slot"
+  | "failure";
+/** One ECU of {@linkcode VehicleLine}. */
+export type EcuLine = Pick<Vehicle["ecus"][number], EcuFields>;
+
+/**
+ * A vehicle as `ota vehicles --json` prints it: these fields and no other.
+ *
+ * @param vehicle The vehicle as the API gives it.
+ * @returns Its line.
+ */
+export function vehicleLine({ vin, online, ecus }: Vehicle): VehicleLine {
+  return {
+    vin,
+    online,
+    ecus: ecus.map(({ serial, hardware, state, version, counter, sha256, slot, failure }) => (
+      { serial, hardware, state, version, counter, sha256, slot, failure }
+    )),
+  };
+}
+
+/** `ota vehicles`. @param context Server and output. @throws {CommandError} If it fails. */
+export async function listVehicles(context: Context): Promise<void> {
+  const rows = (await (await context.client()).vehicles()).map(vehicleLine);
+  context.output.table(rows, {
+    heads: ["VIN", "ONLINE", "ECU", "HARDWARE", "STATE", "VERSION", "SLOT", "FAILURE"],
+    cells: ({ vin, online, ecus }: VehicleLine) => {
+      const heads = [vin, online ? "yes" : "no"];
+      if (ecus.length === 0) return [[...heads, "-", "-", "never reported", "-", "-", ""]];
+      return ecus.map((ecu, i) => [
+        ...(i === 0 ? heads : ["", ""]),
+        ecu.serial,
+        ecu.hardware,
+        ecu.state,
+        ecu.version ?? "-",
+        ecu.slot ?? "-",
+        ecu.failure === null ? "" : `${ecu.failure.code} ${ecu.failure.name}`,
+      ]);
+    },
+  }, "No vehicles yet: enrol one with `ota enrol --vin VIN`");
+}
+
+/** `ota campaigns`. @param context Server and output. @throws {CommandError} If it fails. */
+export async function listCampaigns(context: Context): Promise<void> {
+  const rows = await (await context.client()).campaigns();
+  context.output.table(rows, {
+    heads: ["CAMPAIGN", "STATE", "RELEASES", "VEHICLES", "CREATED"],
+    cells: (row: Campaign) => [[
+      row.campaign,
+      row.state,
+      row.releases.join(" "),
+      countStates(row),
+      row.createdAt,
+    ]],
+  }, "No campaigns yet: `ota publish` and `ota offer` make them");
+}
+
+function countStates({ vehicles }: Campaign): string {
+  const counts = new Map<string, number>();
+  for (const { state } of vehicles) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [...counts].map(([state, count]) => `${count} ${state}`).join(", ") || "none";
+}
+
+/** `ota hardware list`. @param context Server and output. @throws {CommandError} If it fails. */
+export async function listHardware(context: Context): Promise<void> {
+  const rows = await (await context.client()).hardware();
+  const cells = ({ hardware, origin }: typeof rows[number]) => [[hardware, origin]];
+  context.output.table(rows, { heads: ["HARDWARE", "ORIGIN"], cells }, "No hardware ids");
+}
+
+/**
+ * `ota hardware add ID`.
+ *
+ * @param context Server and output.
+ * @param id The hardware id.
+ * @throws {CommandError} Usage, if it is none; refused; unreachable.
+ */
+export async function addHardware(context: Context, id: string): Promise<void> {
+  const hardware = argument(HardwareId, id, "hardware id");
+  const added = await (await context.client()).addHardware(hardware);
+  context.output.result(added, `Known hardware id: ${added.hardware} (${added.origin})`);
+}
+
+function clip(text: string): string {
+  const line = text.split("\n")[0]!;
+  return line.length <= 60 ? line : `${line.slice(0, 59)}…`;
+}
