@@ -81,6 +81,12 @@ export interface VehicleProcessOptions extends ProcessOptions {
   readonly consent?: "ask" | "auto";
 }
 
+/**
+ * As in deno.json. Streaming makes short-lived buffers; with V8's default of 16 MB of young space
+ * they pile up to some 100 MB before anybody looks (measured: tests/bench/memory.ts).
+ */
+const YOUNG_SPACE = "--v8-flags=--max-semi-space-size=1";
+
 const ANY_PORT = "127.0.0.1:0";
 const ServerReady = z.object({ http: z.url(), device: z.url(), mqtt: z.string() });
 const VehicleReady = z.object({ hmi: z.url() });
@@ -194,7 +200,7 @@ async function start<T>(
 ): Promise<{ running: Running; ready: T }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--quiet", entry, "--json", "--lifeline"],
+      ...["run", "-A", "--quiet", YOUNG_SPACE, entry, "--json", "--lifeline"],
       ...args,
       ...options.args ?? [],
     ],

@@ -17,6 +17,8 @@ export interface Disk {
   readonly sectors: number;
   /** Reads whole sectors. Sees cached writes. */
   read(sector: number, count: number): Uint8Array;
+  /** Reads whole sectors into an array of the caller's: for loops that must not allocate. */
+  readInto(sector: number, target: Uint8Array): void;
   /** Writes whole sectors, into the cache. */
   write(sector: number, data: Uint8Array): void;
   /** Every earlier write is durable when this returns; a cut inside it counts as before it. */

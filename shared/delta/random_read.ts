@@ -8,7 +8,7 @@
 export interface RandomRead {
   readonly lengthBytes: number;
   /**
-   * Reads `[offset, offset + length)`.
+   * Reads `[offset, offset + length)`. The bytes may be valid until the next read only.
    *
    * @throws {RangeError} If that is not wholly inside.
    */

@@ -45,6 +45,15 @@ export function diskContract(kind: string, use: (test: (disk: Disk) => void) => 
       assertEquals(disk.read(0, 1), sector(0));
     }));
 
+  Deno.test(`${kind}: readInto() gives what read() gives`, () =>
+    use((disk) => {
+      disk.write(5, new Uint8Array([...sector(4), ...sector(5)]));
+      const target = sector(0);
+      disk.readInto(6, target);
+      assertEquals(target, disk.read(6, 1));
+      assertThrows(() => disk.readInto(16, target), RangeError);
+    }));
+
   Deno.test(`${kind}: sectors outside and parts of sectors are refused`, () =>
     use((disk) => {
       assertThrows(() => disk.read(16, 1), RangeError);

@@ -38,6 +38,10 @@ export class SimDisk implements Disk {
     return bytes;
   }
 
+  readInto(sector: number, target: Uint8Array): void {
+    target.set(this.read(sector, target.length / 512));
+  }
+
   write(sector: number, data: Uint8Array): void {
     this.#bounds(sector, data.length / 512);
     this.#operate();

@@ -44,19 +44,24 @@ export class FileDisk implements Disk, Disposable {
   }
 
   read(sector: number, count: number): Uint8Array {
-    const bytes = new Uint8Array(count * SECTOR_BYTES);
     this.#bounds(sector, count);
+    const bytes = new Uint8Array(count * SECTOR_BYTES);
+    this.readInto(sector, bytes);
+    return bytes;
+  }
+
+  readInto(sector: number, target: Uint8Array): void {
+    this.#bounds(sector, target.length / SECTOR_BYTES);
     try {
-      for (let got = 0; got < bytes.length;) {
+      for (let got = 0; got < target.length;) {
         const at = sector * SECTOR_BYTES + got;
-        const part = fs.readSync(this.#fd, bytes, got, bytes.length - got, at);
+        const part = fs.readSync(this.#fd, target, got, target.length - got, at);
         if (part === 0) throw new RangeError(`end of file at ${at}`);
         got += part;
       }
     } catch (cause) {
       throw failed("read", this.path, cause);
     }
-    return bytes;
   }
 
   write(sector: number, data: Uint8Array): void {

@@ -79,7 +79,8 @@ async function* piecesFrom(
   signal.addEventListener("abort", cut, { once: true });
   if (signal.aborted) cut();
   try {
-    const answer = await backend.carrier(carrierSha256, offset, line.signal);
+    const asked = backend.carrier(carrierSha256, offset, line.signal);
+    const answer = await withoutStall(asked, clock, line);
     if (answer.totalBytes !== lengthBytes || answer.offset !== offset) {
       throw new UpdateFailure(
         "carrierLengthDiffers",
@@ -109,7 +110,7 @@ async function* piecesFrom(
   }
 }
 
-/** A body that gives nothing for too long never errors by itself. */
+/** A server that does not answer, or a body that gives nothing, never errors by itself. */
 async function withoutStall<T>(
   next: Promise<T>,
   clock: Clock,

@@ -114,8 +114,8 @@ function planStep(inventory: EcuInventory, target: EcuTarget): PlanStep {
 /** All usable ways, cheapest first. A carrier for another image or base is none. */
 function waysTo(target: EcuTarget, activeSha256: string | null): Way[] {
   const { sha256 } = target.release;
-  if (activeSha256 === sha256) return [{ kind: "local", transferBytes: 0 }];
-  const ways = target.carriers.filter((carrier) =>
+  const local: Way[] = activeSha256 === sha256 ? [{ kind: "local", transferBytes: 0 }] : [];
+  const carriers = target.carriers.filter((carrier) =>
     carrier.sha256 === sha256 && (
       (carrier.format === "raw" && carrier.carrierSha256 === sha256 &&
         carrier.lengthBytes === target.release.lengthBytes) ||
@@ -123,6 +123,7 @@ function waysTo(target: EcuTarget, activeSha256: string | null): Way[] {
     )
   ).map((carrier): Way => ({ kind: "carrier", carrier, transferBytes: carrier.lengthBytes }))
     .toSorted((a, b) => a.transferBytes - b.transferBytes);
+  const ways = [...local, ...carriers];
   if (ways.length > 0) return ways;
   throw new UpdateFailure(
     "metadataInvalid",

@@ -69,8 +69,8 @@ export async function prepareEcu(
         last = error;
         if (!worthAnother(error)) throw error;
         watch.trouble(error);
-        // A delta that gave other bytes gives them again: the next way, not the same.
-        if (error.kind.retry === "full" || isDelta(way)) break;
+        // A base that gave other bytes gives them again: the next way, not the same.
+        if (error.kind.retry === "full" || startsFromActive(way)) break;
       }
     }
   }
@@ -82,8 +82,8 @@ function worthAnother(failure: UpdateFailure): boolean {
   return failure.kind.retry === "full" || failure.failure === "slotDigestDiffers";
 }
 
-function isDelta(way: Way): boolean {
-  return way.kind === "carrier" && way.carrier.format !== "raw";
+function startsFromActive(way: Way): boolean {
+  return way.kind === "local" || way.carrier.format !== "raw";
 }
 
 async function fill(

@@ -25,6 +25,10 @@ export function partition(disk: Disk, first: number, sectors: number): Disk {
       inside(sector, count);
       return disk.read(first + sector, count);
     },
+    readInto(sector, target) {
+      inside(sector, target.length / disk.sectorBytes);
+      disk.readInto(first + sector, target);
+    },
     write(sector, data) {
       inside(sector, data.length / disk.sectorBytes);
       disk.write(first + sector, data);

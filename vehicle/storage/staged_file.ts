@@ -134,9 +134,11 @@ export class StagedFile {
  *
  * @param disk The partition.
  * @param lengthBytes The file's length.
- * @returns Positioned reads, clipped to nothing: reading beyond the end throws.
+ * @returns Positioned reads; reading beyond the end throws. What a read gives is valid until
+ * the next one: images are large, and memory is not.
  */
 export function readPartition(disk: Disk, lengthBytes: number): RandomRead {
+  let buffer = new Uint8Array(0);
   return {
     lengthBytes,
     read(offset, length) {
@@ -147,7 +149,10 @@ export function readPartition(disk: Disk, lengthBytes: number): RandomRead {
       const first = Math.floor(offset / disk.sectorBytes);
       const last = Math.floor((offset + length - 1) / disk.sectorBytes);
       const start = offset - first * disk.sectorBytes;
-      return disk.read(first, last - first + 1).subarray(start, start + length);
+      const wanted = (last - first + 1) * disk.sectorBytes;
+      if (buffer.length < wanted) buffer = new Uint8Array(wanted);
+      disk.readInto(first, buffer.subarray(0, wanted));
+      return buffer.subarray(start, start + length);
     },
   };
 }
