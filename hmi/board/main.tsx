@@ -1,0 +1,15 @@
+/**
+ * The notice board's page: joins the feed and the pages.
+ *
+ * @module
+ */
+import { render } from "preact";
+import { invariant } from "shared/assert.ts";
+import { connect } from "./feed.ts";
+import { App } from "./app.tsx";
+
+const root = document.getElementById("app");
+invariant(root !== null, "index.html has no element with the id app");
+const board = connect();
+root.replaceChildren();
+render(<App board={board} />, root);

@@ -1,0 +1,91 @@
+import { assert, assertEquals } from "@std/assert/mod.js";
+import type { EcuReport } from "shared/protocol/messages.ts";
+import { ecu } from "../../tests/hmi_fixtures.ts";
+import { BOARD } from "../../tests/board_fixtures.ts";
+import {
+  carrierRows,
+  confirmWord,
+  countCampaign,
+  fileKind,
+  fleetVersions,
+  needsAttention,
+  releasesOf,
+  suggestVersion,
+  upsert,
+  vehiclePercent,
+} from "./model.ts";
+
+const campaign = (id: string) => BOARD.campaigns.find((it) => it.campaign === id)!;
+
+Deno.test("upsert() replaces by key and adds what is new, leaving the list alone", () => {
+  const list = [{ id: "a", n: 1 }, { id: "b", n: 2 }];
+  assertEquals(upsert(list, { id: "b", n: 3 }, (it) => it.id)[1], { id: "b", n: 3 });
+  assertEquals(upsert(list, { id: "c", n: 4 }, (it) => it.id).length, 3);
+  assertEquals(list.length, 2);
+});
+
+Deno.test("carrierRows() puts the full image first and names a delta by its base's version", () => {
+  const release = BOARD.releases.find((it) => it.release === "ivi-rpi4/1.5.0")!;
+  assertEquals(
+    carrierRows(release, BOARD.releases).map(({ label, savedPercent }) => [label, savedPercent]),
+    [["Full image", 0], ["Delta from 1.4.0", 91]],
+  );
+  assertEquals(carrierRows(release, []).map((row) => row.label)[1], "Delta from aaaaaaaa");
+});
+
+Deno.test("countCampaign() counts confirmed vehicles only as done", () => {
+  assertEquals(countCampaign(campaign("c12")), {
+    total: 3,
+    confirmed: 1,
+    failed: 1,
+    percent: 33,
+    text: "1 of 3 vehicles confirmed, 1 went back or failed",
+  });
+  assertEquals(countCampaign(campaign("c10")).text, "No vehicle has this hardware yet");
+});
+
+Deno.test("vehiclePercent() is null unless something is downloaded", () => {
+  assertEquals(BOARD.vehicles.map(vehiclePercent), [61, null, null]);
+  assertEquals(vehiclePercent(undefined), null);
+});
+
+Deno.test("fleetVersions() counts ECUs by hardware and version", () => {
+  assertEquals(fleetVersions(BOARD.vehicles)[0], {
+    hardware: "cluster-sim",
+    version: "1.4.0",
+    count: 2,
+  });
+});
+
+Deno.test("needsAttention() tells an ECU that lost its software from one that never had any", () => {
+  assertEquals(BOARD.vehicles.map(needsAttention), [false, true, false]);
+  const [vehicle] = BOARD.vehicles;
+  const blank = ecu("x", "y").slots.B;
+  const of = (slots: EcuReport["slots"]) =>
+    needsAttention({ ...vehicle!, ecus: [ecu("x", "y", { slot: null, slots })] });
+  assertEquals(of({ A: blank, B: blank }), false);
+  assertEquals(of({ A: { ...blank, version: "1.0.0" }, B: blank }), true);
+});
+
+Deno.test("releasesOf() orders by counter, suggestVersion() by version as numbers", () => {
+  assertEquals(releasesOf(BOARD.releases, "ivi-rpi4").map((it) => it.version), ["1.5.0", "1.4.0"]);
+  assertEquals(suggestVersion(BOARD.releases, "ivi-rpi4"), "1.6.0");
+  assertEquals(suggestVersion(BOARD.releases, "body-sim"), "2.1.0");
+  assertEquals(suggestVersion(BOARD.releases, "door-sim"), "1.0.0");
+  const ten = BOARD.releases.map((it) => ({ ...it, version: it.version.replace("1.4", "1.10") }));
+  assertEquals(suggestVersion(ten, "ivi-rpi4"), "1.11.0");
+});
+
+Deno.test("fileKind() knows a bsdiff patch by its first eight bytes and nothing less", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  assertEquals(fileKind(bytes("BSDIFF40rest")), "patch");
+  for (const text of ["BSDIFF4", "BSDIFF41", "", "xBSDIFF40"]) {
+    assertEquals(fileKind(bytes(text)), "image", text);
+  }
+});
+
+Deno.test("confirmWord() is the version, or the campaign when it is a bundle", () => {
+  assertEquals(confirmWord(campaign("c11")), "1.4.0");
+  assertEquals(confirmWord(campaign("c12")), "c12");
+  assert(confirmWord({ ...campaign("c11"), releases: [] }) === "c11");
+});

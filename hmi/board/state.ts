@@ -1,0 +1,115 @@
+/**
+ * What the notice board remembers: who is logged in, everything the server told, and
+ * which page is open.
+ *
+ * @module
+ */
+import { batch, type Signal, signal } from "@preact/signals";
+import type {
+  BoardSnapshot,
+  Campaign,
+  Hardware,
+  Release,
+  Session,
+  Vehicle,
+} from "shared/protocol/api.ts";
+import { upsert } from "./model.ts";
+import type { Api, Refusal } from "./ports.ts";
+import { createDesk, type Desk } from "./desk.ts";
+
+/** The pages, as they stand in the address after `#/`. */
+export const PAGES = ["releases", "new", "vehicles", "campaigns"] as const;
+/** A page of the board. */
+export type Page = typeof PAGES[number];
+
+/** Everything the pages read, and what they can do. */
+export interface Board {
+  readonly api: Api;
+  /** The form of a new release; it outlives a look at another page. */
+  readonly desk: Desk;
+  /** `undefined` until the server answered who we are; `null`: nobody. */
+  readonly session: Signal<Session | null | undefined>;
+  readonly link: Signal<"connecting" | "open" | "lost">;
+  readonly page: Signal<Page>;
+  readonly releases: Signal<readonly Release[]>;
+  readonly campaigns: Signal<readonly Campaign[]>;
+  readonly vehicles: Signal<readonly Vehicle[]>;
+  readonly hardware: Signal<readonly Hardware[]>;
+  readonly server: Signal<BoardSnapshot["server"] | null>;
+  /** The last refusal that belongs to no field. */
+  readonly refusal: Signal<Refusal | null>;
+  /** Milliseconds since the Unix epoch, every few seconds. */
+  readonly nowMs: Signal<number>;
+}
+
+/**
+ * An empty board.
+ *
+ * @param api The server.
+ * @param start The time in milliseconds since the Unix epoch, and the page of the address.
+ * @returns The state.
+ */
+export function createBoard(
+  api: Api,
+  { nowMs, page }: { readonly nowMs: number; readonly page: Page },
+): Board {
+  return {
+    api,
+    desk: createDesk(api),
+    session: signal(undefined),
+    link: signal("connecting"),
+    page: signal(page),
+    releases: signal([]),
+    campaigns: signal([]),
+    vehicles: signal([]),
+    hardware: signal([]),
+    server: signal(null),
+    refusal: signal(null),
+    nowMs: signal(nowMs),
+  };
+}
+
+/**
+ * Takes a whole snapshot in.
+ *
+ * @param board The state.
+ * @param snapshot What the server knows.
+ */
+export function takeSnapshot(board: Board, snapshot: BoardSnapshot): void {
+  batch(() => {
+    board.releases.value = snapshot.releases;
+    board.campaigns.value = snapshot.campaigns;
+    board.vehicles.value = snapshot.vehicles;
+    board.hardware.value = snapshot.hardware;
+    board.server.value = snapshot.server;
+  });
+}
+
+/** A change: the name of its event, and the whole entity. */
+export type Change =
+  | { readonly kind: "release"; readonly value: Release }
+  | { readonly kind: "campaign"; readonly value: Campaign }
+  | { readonly kind: "vehicle"; readonly value: Vehicle }
+  | { readonly kind: "hardware"; readonly value: Hardware };
+
+/** The kinds of change, for the stream. */
+export const CHANGE_KINDS = ["release", "campaign", "vehicle", "hardware"] as const;
+
+/**
+ * Takes one change in: the entity replaces its older self or is added.
+ *
+ * @param board The state.
+ * @param change What changed.
+ */
+export function takeChange(board: Board, change: Change): void {
+  const { releases, campaigns, vehicles, hardware } = board;
+  if (change.kind === "release") {
+    releases.value = upsert(releases.value, change.value, (it) => it.release);
+  } else if (change.kind === "campaign") {
+    campaigns.value = upsert(campaigns.value, change.value, (it) => it.campaign);
+  } else if (change.kind === "vehicle") {
+    vehicles.value = upsert(vehicles.value, change.value, (it) => it.vin);
+  } else {
+    hardware.value = upsert(hardware.value, change.value, (it) => it.hardware);
+  }
+}
