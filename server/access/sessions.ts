@@ -1,0 +1,116 @@
+/**
+ * Logins of people. A token is 256 random bits; only its SHA-256 is stored. The same token is
+ * good for 12 hours as a cookie and for 90 days as a bearer token.
+ *
+ * @module
+ */
+import { type Clock, isoTime, type Millis } from "shared/clock.ts";
+import { UpdateFailure } from "shared/failure.ts";
+import type { Session } from "shared/protocol/api.ts";
+import type { Metrics } from "../metrics.ts";
+import { type RecordStore, type Role, ROLES, type Secrets, type SessionRow } from "../ports.ts";
+import { Throttle } from "./throttle.ts";
+
+/** A working day with its evening: a page left open is locked over night. */
+export const COOKIE_MS: Millis = 12 * 3600_000;
+/** A token in a pipeline's secrets lives a quarter. */
+export const BEARER_MS: Millis = 90 * 24 * 3600_000;
+
+/** How a token was shown. */
+export type Via = "cookie" | "bearer";
+
+/** What logins need. */
+export interface SessionPorts {
+  readonly records: RecordStore;
+  readonly clock: Clock;
+  readonly secrets: Secrets;
+  readonly metrics: Metrics;
+}
+
+/** The logins of one server. */
+export class Sessions {
+  readonly #throttle: Throttle;
+
+  constructor(readonly ports: SessionPorts) {
+    this.#throttle = new Throttle(ports.clock);
+  }
+
+  /**
+   * Logs in.
+   *
+   * @param user Who.
+   * @param password Their password.
+   * @param address Where the request comes from.
+   * @returns The session with its token.
+   * @throws {UpdateFailure} `unauthenticated`, or `tooManyAttempts`.
+   */
+  async login(user: string, password: string, address: string): Promise<Session> {
+    const { records, clock, secrets, metrics } = this.ports;
+    this.#throttle.admit(user, address);
+    this.#throttle.failed(user, address); // Before the slow check: attempts in parallel count too.
+    const row = await records.read((tables) => tables.operator(user));
+    // Also for an unknown user, so that the answer takes as long.
+    const right = await secrets.checkPassword(password, row?.passwordHash ?? secrets.decoy);
+    if (row === undefined || !right) {
+      metrics.add("ota_login_failures_total");
+      throw new UpdateFailure(
+        "unauthenticated",
+        "password",
+        "Cannot log in: the user or the password is wrong",
+      );
+    }
+    this.#throttle.succeeded(user, address);
+    const token = secrets.random();
+    const now = clock.now();
+    await records.write(async (tables) => {
+      await tables.dropSessionsBefore(now - BEARER_MS);
+      await tables.putSession({
+        tokenHash: secrets.hash(token),
+        user,
+        role: row.role,
+        createdAtMs: now,
+      });
+    });
+    return { v: 1, user, role: row.role, token, expiresAt: isoTime(now + BEARER_MS) };
+  }
+
+  /**
+   * Who shows a token.
+   *
+   * @param token The token.
+   * @param via How it was shown.
+   * @returns The login, or `undefined` if there is none or it has expired.
+   */
+  async find(token: string, via: Via): Promise<SessionRow | undefined> {
+    const { records, clock, secrets } = this.ports;
+    const row = await records.read((tables) => tables.session(secrets.hash(token)));
+    return row !== undefined && clock.now() < expiryOf(row, via) ? row : undefined;
+  }
+
+  /** Ends a login. */
+  async logout(row: SessionRow): Promise<void> {
+    await this.ports.records.write((tables) => tables.dropSession(row.tokenHash));
+  }
+}
+
+/**
+ * When a login ends.
+ *
+ * @param row The login.
+ * @param via How its token is shown.
+ * @returns Milliseconds since the epoch.
+ */
+export function expiryOf(row: SessionRow, via: Via): Millis {
+  return row.createdAtMs + (via === "cookie" ? COOKIE_MS : BEARER_MS);
+}
+
+/**
+ * Whether a role may do what another one may.
+ *
+ * @param has The role somebody has.
+ * @param needs The role that is needed.
+ * @returns Whether it is enough.
+ */
+export function mayAct(has: Role, needs: Role): boolean {
+  return ROLES.indexOf(has) >= ROLES.indexOf(needs);
+}

@@ -1,0 +1,199 @@
+/**
+ * Blobs in a folder:
+ *
+ *   blobs/ab/abcdef…              whole files, named by their SHA-256, never changed
+ *   uploads/{sha256}.{total}.part an upload; its length is its offset, nothing else is remembered
+ *   uploads/{n}.tmp               a result in the making; removed at the next start
+ *
+ * @module
+ */
+import { statfs } from "node:fs/promises";
+import { invariant } from "shared/assert.ts";
+import type { Millis } from "shared/clock.ts";
+import { UpdateFailure } from "shared/failure.ts";
+import type { BlobFile, BlobStore, PartFile, PartState } from "../ports.ts";
+
+/** An upload that nobody went on with for a week is given up. */
+const STALE_PART_MS = 7 * 24 * 3600_000;
+const PART_NAME = /^([0-9a-f]{64})\.(\d{1,12})\.part$/;
+
+/**
+ * Opens the folders, makes them if need be, and removes what earlier runs left behind.
+ *
+ * @param folder The data folder; it must be writable.
+ * @param now Milliseconds since the epoch, to tell which uploads are stale.
+ * @returns The store.
+ */
+export async function openBlobs(folder: string, now: Millis): Promise<BlobStore> {
+  const [blobs, uploads] = [`${folder}/blobs`, `${folder}/uploads`];
+  for (const path of [blobs, uploads]) await Deno.mkdir(path, { recursive: true });
+  for await (const entry of Deno.readDir(uploads)) {
+    const path = `${uploads}/${entry.name}`;
+    const touchedAt = (await Deno.stat(path)).mtime?.getTime() ?? now;
+    const stale = entry.name.endsWith(".tmp") ||
+      (PART_NAME.test(entry.name) && now - touchedAt > STALE_PART_MS);
+    if (stale) await Deno.remove(path);
+  }
+  return new FolderBlobs(blobs, uploads);
+}
+
+class FolderBlobs implements BlobStore {
+  #made = 0;
+
+  constructor(readonly blobs: string, readonly uploads: string) {}
+
+  lengthOf(sha256: string): Promise<number | null> {
+    return Deno.stat(this.#path(sha256)).then((info) => info.size, orMissing(null));
+  }
+
+  async open(sha256: string): Promise<BlobFile> {
+    const file = await Deno.open(this.#path(sha256)).catch(orMissing(null));
+    if (file === null) {
+      throw new UpdateFailure(
+        "imageUnknown",
+        sha256,
+        `Cannot open ${sha256}: no such file is stored`,
+      );
+    }
+    return new OpenFile("", file, (await file.stat()).size);
+  }
+
+  async part(sha256: string): Promise<PartState | null> {
+    for await (const entry of Deno.readDir(this.uploads)) {
+      const match = PART_NAME.exec(entry.name);
+      if (match === null || match[1] !== sha256) continue;
+      const { size } = await Deno.stat(`${this.uploads}/${entry.name}`);
+      return { offset: size, totalBytes: Number(match[2]) };
+    }
+    return null;
+  }
+
+  openPart(sha256: string, totalBytes: number): Promise<PartFile> {
+    return this.#openWritable(`${this.uploads}/${checked(sha256)}.${totalBytes}.part`);
+  }
+
+  async dropPart(sha256: string): Promise<void> {
+    const part = await this.part(sha256);
+    if (part === null) return;
+    await Deno.remove(`${this.uploads}/${checked(sha256)}.${part.totalBytes}.part`);
+  }
+
+  createTemporary(): Promise<PartFile> {
+    return this.#openWritable(`${this.uploads}/${++this.#made}.tmp`);
+  }
+
+  async dropTemporary(file: PartFile): Promise<void> {
+    invariant(file instanceof OpenFile, "a part file of this store");
+    file.close();
+    await Deno.remove(file.path).catch(orMissing(undefined));
+  }
+
+  async commit(file: PartFile, sha256: string): Promise<void> {
+    invariant(file instanceof OpenFile, "a part file of this store");
+    await file.file.sync(); // The bytes first, then the name that vouches for them.
+    file.close();
+    const path = this.#path(sha256);
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.rename(file.path, path);
+    for (const each of [folder, this.blobs]) {
+      using directory = await Deno.open(each);
+      await directory.sync();
+    }
+  }
+
+  async freeBytes(): Promise<number | null> {
+    try {
+      const { bavail, bsize } = await statfs(this.uploads);
+      return Number(bavail) * Number(bsize);
+    } catch (error) {
+      if (error instanceof Error && /not implemented|ENOSYS/i.test(error.message)) return null;
+      throw error;
+    }
+  }
+
+  async #openWritable(path: string): Promise<PartFile> {
+    const file = await Deno.open(path, { read: true, write: true, create: true });
+    return new OpenFile(path, file, (await file.stat()).size);
+  }
+
+  #path(sha256: string): string {
+    return `${this.blobs}/${checked(sha256).slice(0, 2)}/${sha256}`;
+  }
+}
+
+/** Callers have parsed the name; a path must never be made of anything else. */
+function checked(sha256: string): string {
+  invariant(/^[0-9a-f]{64}$/.test(sha256), "a digest is 64 hex digits");
+  return sha256;
+}
+
+function orMissing<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof Deno.errors.NotFound) return value;
+    throw error;
+  };
+}
+
+class OpenFile implements PartFile, BlobFile {
+  #closed = false;
+
+  constructor(readonly path: string, readonly file: Deno.FsFile, public lengthBytes: number) {}
+
+  read(offset: number, length: number): Uint8Array {
+    if (offset < 0 || length < 0 || offset + length > this.lengthBytes) {
+      throw new RangeError(
+        `Cannot read ${length} bytes at ${offset}: ${this.lengthBytes} are there`,
+      );
+    }
+    const bytes = new Uint8Array(length);
+    this.file.seekSync(offset, Deno.SeekMode.Start);
+    for (let filled = 0; filled < length;) {
+      const count = this.file.readSync(bytes.subarray(filled));
+      if (count === null) throw new RangeError(`Cannot read at ${offset + filled}: the file ended`);
+      filled += count;
+    }
+    return bytes;
+  }
+
+  async readInto(offset: number, target: Uint8Array): Promise<number> {
+    this.file.seekSync(offset, Deno.SeekMode.Start);
+    let filled = 0;
+    while (filled < target.length) {
+      const count = await this.file.read(target.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    return filled;
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    this.file.seekSync(this.lengthBytes, Deno.SeekMode.Start);
+    for (let written = 0; written < bytes.length;) {
+      try {
+        const count = await this.file.write(bytes.subarray(written));
+        written += count;
+        this.lengthBytes += count;
+      } catch (cause) {
+        if (!/os error (28|122)\b/.test((cause as Error).message)) throw cause; // ENOSPC, EDQUOT
+        throw new UpdateFailure(
+          "storeFull",
+          "store",
+          `Cannot store ${bytes.length} more bytes: the medium is full`,
+          { cause },
+        );
+      }
+    }
+  }
+
+  async truncate(lengthBytes: number): Promise<void> {
+    await this.file.truncate(lengthBytes);
+    this.lengthBytes = lengthBytes;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.file.close();
+  }
+}

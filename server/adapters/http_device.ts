@@ -1,0 +1,66 @@
+/**
+ * The devices' listener: `node:http`, which becomes `node:https` with client certificates when
+ * vehicles have them; `Deno.serve` cannot ask for one.
+ *
+ * @module
+ */
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import type { Hono } from "hono";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { DeviceEnv } from "../device_app.ts";
+import type { Address } from "../config.ts";
+import type { Listener } from "./http_people.ts";
+import { cannotListen } from "./port_taken.ts";
+import { sendPart } from "./send_part.ts";
+
+/** A vehicle sends its header at once. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Requests have small bodies; answers may take as long as they like. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_MS = 30_000;
+/** A connection that moves nothing for so long is cut: the vehicle resumes. */
+const IDLE_MS = 120_000;
+/** Half of the file descriptors a service usually has; the rest is for the broker and files. */
+const MAX_CONNECTIONS = 4000;
+
+/**
+ * Opens the devices' listener.
+ *
+ * @param app The application.
+ * @param address Where to listen; port 0 takes a free one.
+ * @returns The listener.
+ * @throws {UpdateFailure} `preconditionFailed` If the port is taken.
+ */
+export async function listenDevice(app: Hono<DeviceEnv>, address: Address): Promise<Listener> {
+  const server = createServer(getRequestListener(
+    (request, env) => {
+      const outgoing = (env as HttpBindings).outgoing;
+      return app.fetch(request, { send: (...what) => sendPart(outgoing, ...what) });
+    },
+    { overrideGlobalObjects: false },
+  ));
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.timeout = IDLE_MS;
+  server.maxConnections = MAX_CONNECTIONS;
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy()); // A broken line; the request hears of it itself.
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(cannotListen(address, "--device", error)));
+    server.listen(address.port, address.host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy(); // Vehicles resume where they were.
+      }),
+  };
+}

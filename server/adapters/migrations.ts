@@ -1,0 +1,37 @@
+/**
+ * The SQLite schema, one step a version. `user_version` says which steps a database
+ * has taken. Append only: a step that was released is never changed.
+ *
+ * @module
+ */
+
+/** SQL of each step; step `n` leads from version `n` to `n + 1`. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE operators (user TEXT PRIMARY KEY, role TEXT NOT NULL, password_hash TEXT NOT NULL);
+  CREATE TABLE sessions (token_hash TEXT PRIMARY KEY, user TEXT NOT NULL, role TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL);
+  CREATE TABLE blobs (sha256 TEXT PRIMARY KEY, length_bytes INTEGER NOT NULL,
+    merkle_root TEXT NOT NULL);
+  CREATE TABLE carriers (id INTEGER PRIMARY KEY, carrier_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL,
+    body TEXT NOT NULL, UNIQUE (carrier_sha256, sha256));
+  CREATE INDEX carriers_by_image ON carriers (sha256);
+  CREATE TABLE hardware (hardware TEXT PRIMARY KEY, origin TEXT NOT NULL);
+  CREATE TABLE releases (id INTEGER PRIMARY KEY, release TEXT NOT NULL UNIQUE,
+    hardware TEXT NOT NULL, version TEXT NOT NULL, counter INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    state TEXT NOT NULL, notes TEXT NOT NULL, rxswin TEXT NOT NULL, needs TEXT NOT NULL,
+    created_at TEXT NOT NULL, created_by TEXT NOT NULL, UNIQUE (hardware, counter));
+  CREATE TABLE campaigns (number INTEGER PRIMARY KEY, campaign TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL, releases TEXT NOT NULL, created_at TEXT NOT NULL,
+    created_by TEXT NOT NULL);
+  CREATE TABLE assignments (campaign TEXT NOT NULL, vin TEXT NOT NULL, state TEXT NOT NULL,
+    failure TEXT, targets TEXT NOT NULL, updated_at TEXT NOT NULL, PRIMARY KEY (campaign, vin));
+  CREATE INDEX assignments_by_vehicle ON assignments (vin);
+  CREATE TABLE vehicles (vin TEXT PRIMARY KEY, token_hash TEXT, secret_hash TEXT, pending_hash TEXT,
+    last_seen_at TEXT, report TEXT, director TEXT, current TEXT, queue TEXT NOT NULL);
+  CREATE INDEX vehicles_by_secret ON vehicles (secret_hash);
+  CREATE INDEX vehicles_by_pending ON vehicles (pending_hash);
+  CREATE TABLE events (id INTEGER PRIMARY KEY, vin TEXT NOT NULL, event_id TEXT NOT NULL,
+    body TEXT NOT NULL, UNIQUE (vin, event_id));
+  `,
+];

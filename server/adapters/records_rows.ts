@@ -1,0 +1,312 @@
+/**
+ * Rows to values and back. JSON columns are read through their schemas, so that a row
+ * that was tampered with is a clear failure, not a strange state.
+ *
+ * @module
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { z } from "zod";
+import { Hardware } from "shared/protocol/api.ts";
+import { Carrier, EcuState, FailureReport, Notes } from "shared/protocol/common.ts";
+import { DirectorTargets } from "shared/protocol/director.ts";
+import { VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
+import {
+  type AssignmentRow,
+  type BlobRow,
+  type CampaignRow,
+  type OperatorRow,
+  type Records,
+  type ReleaseRow,
+  ROLES,
+  type SessionRow,
+  type VehicleRow,
+} from "../ports.ts";
+
+const Role = z.enum(ROLES);
+const Strings = z.array(z.string());
+const Text = z.string().nullable();
+
+type Row = Record<string, unknown>;
+
+function json<T>(schema: z.ZodType<T>, text: unknown): T {
+  return schema.parse(JSON.parse(z.string().parse(text)));
+}
+
+function jsonOrNull<T>(schema: z.ZodType<T>, text: unknown): T | null {
+  return text === null ? null : json(schema, text);
+}
+
+function textOrNull(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
+
+/** {@linkcode Records} on one connection. */
+export class Rows implements Records {
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(readonly db: DatabaseSync) {}
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, statement = this.db.prepare(sql));
+    return statement;
+  }
+
+  #one<T>(sql: string, read: (row: Row) => T, ...values: SQLInputValue[]): Promise<T | undefined> {
+    const row = this.#prepare(sql).get(...values);
+    return Promise.resolve(row === undefined ? undefined : read(row));
+  }
+
+  #all<T>(sql: string, read: (row: Row) => T, ...values: SQLInputValue[]): Promise<T[]> {
+    return Promise.resolve(this.#prepare(sql).all(...values).map(read));
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): Promise<boolean> {
+    return Promise.resolve(Number(this.#prepare(sql).run(...values).changes) > 0);
+  }
+
+  operator(user: string): Promise<OperatorRow | undefined> {
+    return this.#one("SELECT * FROM operators WHERE user = ?", (row) => ({
+      user: String(row.user),
+      role: Role.parse(row.role),
+      passwordHash: String(row.password_hash),
+    }), user);
+  }
+
+  async operatorCount(): Promise<number> {
+    return await this.#one("SELECT count(*) AS n FROM operators", (row) => Number(row.n)) ?? 0;
+  }
+
+  async putOperator(row: OperatorRow): Promise<void> {
+    await this.#run(
+      "INSERT OR REPLACE INTO operators VALUES (?, ?, ?)",
+      ...[row.user, row.role, row.passwordHash],
+    );
+  }
+
+  session(tokenHash: string): Promise<SessionRow | undefined> {
+    return this.#one("SELECT * FROM sessions WHERE token_hash = ?", (row) => ({
+      tokenHash: String(row.token_hash),
+      user: String(row.user),
+      role: Role.parse(row.role),
+      createdAtMs: Number(row.created_at_ms),
+    }), tokenHash);
+  }
+
+  async putSession(row: SessionRow): Promise<void> {
+    await this.#run(
+      "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
+      ...[row.tokenHash, row.user, row.role, row.createdAtMs],
+    );
+  }
+
+  async dropSession(tokenHash: string): Promise<void> {
+    await this.#run("DELETE FROM sessions WHERE token_hash = ?", tokenHash);
+  }
+
+  async dropSessionsBefore(createdAtMs: number): Promise<void> {
+    await this.#run("DELETE FROM sessions WHERE created_at_ms < ?", createdAtMs);
+  }
+
+  blob(sha256: string): Promise<BlobRow | undefined> {
+    return this.#one("SELECT * FROM blobs WHERE sha256 = ?", (row) => ({
+      sha256: String(row.sha256),
+      lengthBytes: Number(row.length_bytes),
+      merkleRoot: String(row.merkle_root),
+    }), sha256);
+  }
+
+  async putBlob(row: BlobRow): Promise<void> {
+    await this.#run(
+      "INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)",
+      ...[row.sha256, row.lengthBytes, row.merkleRoot],
+    );
+  }
+
+  carriersOf(sha256: string): Promise<Carrier[]> {
+    const sql = "SELECT body FROM carriers WHERE sha256 = ? ORDER BY id";
+    return this.#all(sql, (row) => json(Carrier, row.body), sha256);
+  }
+
+  carrier(carrierSha256: string): Promise<Carrier | undefined> {
+    const sql = "SELECT body FROM carriers WHERE carrier_sha256 = ? LIMIT 1";
+    return this.#one(sql, (row) => json(Carrier, row.body), carrierSha256);
+  }
+
+  putCarrier(row: Carrier): Promise<boolean> {
+    return this.#run(
+      "INSERT OR IGNORE INTO carriers (carrier_sha256, sha256, body) VALUES (?, ?, ?)",
+      ...[row.carrierSha256, row.sha256, JSON.stringify(row)],
+    );
+  }
+
+  hardware(): Promise<Hardware[]> {
+    return this.#all(
+      "SELECT * FROM hardware ORDER BY hardware",
+      (row) => Hardware.parse({ ...row }),
+    );
+  }
+
+  putHardware(row: Hardware): Promise<boolean> {
+    return this.#run("INSERT OR IGNORE INTO hardware VALUES (?, ?)", row.hardware, row.origin);
+  }
+
+  releases(): Promise<ReleaseRow[]> {
+    return this.#all("SELECT * FROM releases ORDER BY id DESC", readRelease);
+  }
+
+  releasesOf(hardware: string): Promise<ReleaseRow[]> {
+    const sql = "SELECT * FROM releases WHERE hardware = ? ORDER BY counter DESC";
+    return this.#all(sql, readRelease, hardware);
+  }
+
+  release(id: string): Promise<ReleaseRow | undefined> {
+    return this.#one("SELECT * FROM releases WHERE release = ?", readRelease, id);
+  }
+
+  async putRelease(row: ReleaseRow): Promise<void> {
+    await this.#run(
+      `INSERT INTO releases (release, hardware, version, counter, sha256, state, notes, rxswin,
+         needs, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (release) DO UPDATE SET state = excluded.state`, // Nothing else ever changes.
+      ...[row.release, row.hardware, row.version, row.counter, row.sha256, row.state],
+      ...[row.notes, row.rxswin, row.needs].map((value) => JSON.stringify(value)),
+      ...[row.createdAt, row.createdBy],
+    );
+  }
+
+  campaigns(): Promise<CampaignRow[]> {
+    return this.#all("SELECT * FROM campaigns ORDER BY number DESC", readCampaign);
+  }
+
+  campaign(id: string): Promise<CampaignRow | undefined> {
+    return this.#one("SELECT * FROM campaigns WHERE campaign = ?", readCampaign, id);
+  }
+
+  async putCampaign(row: CampaignRow): Promise<void> {
+    await this.#run(
+      "INSERT OR REPLACE INTO campaigns VALUES (?, ?, ?, ?, ?, ?)",
+      ...[row.number, row.campaign, row.state, JSON.stringify(row.releases)],
+      ...[row.createdAt, row.createdBy],
+    );
+  }
+
+  async nextCampaign(): Promise<number> {
+    const sql = "SELECT coalesce(max(number), 0) + 1 AS n FROM campaigns";
+    return await this.#one(sql, (row) => Number(row.n)) ?? 1;
+  }
+
+  assignmentsOfCampaign(campaign: string): Promise<AssignmentRow[]> {
+    const sql = "SELECT * FROM assignments WHERE campaign = ? ORDER BY vin";
+    return this.#all(sql, readAssignment, campaign);
+  }
+
+  assignmentsOfVehicle(vin: string): Promise<AssignmentRow[]> {
+    return this.#all("SELECT * FROM assignments WHERE vin = ?", readAssignment, vin);
+  }
+
+  async putAssignment(row: AssignmentRow): Promise<void> {
+    await this.#run(
+      "INSERT OR REPLACE INTO assignments VALUES (?, ?, ?, ?, ?, ?)",
+      ...[row.campaign, row.vin, row.state, textOrNull(row.failure)],
+      ...[JSON.stringify(row.targets), row.updatedAt],
+    );
+  }
+
+  vehicles(): Promise<VehicleRow[]> {
+    return this.#all("SELECT * FROM vehicles ORDER BY vin", readVehicle);
+  }
+
+  vins(): Promise<string[]> {
+    return this.#all("SELECT vin FROM vehicles ORDER BY vin", (row) => String(row.vin));
+  }
+
+  vehicle(vin: string): Promise<VehicleRow | undefined> {
+    return this.#one("SELECT * FROM vehicles WHERE vin = ?", readVehicle, vin);
+  }
+
+  vehicleBySecret(hash: string): Promise<VehicleRow | undefined> {
+    const sql = "SELECT * FROM vehicles WHERE secret_hash = ? OR pending_hash = ?";
+    return this.#one(sql, readVehicle, hash, hash);
+  }
+
+  async putVehicle(row: VehicleRow): Promise<void> {
+    await this.#run(
+      "INSERT OR REPLACE INTO vehicles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      ...[row.vin, row.tokenHash, row.secretHash, row.pendingHash, row.lastSeenAt],
+      ...[textOrNull(row.report), textOrNull(row.director), row.current, JSON.stringify(row.queue)],
+    );
+  }
+
+  async addEvent(vin: string, event: VehicleEvent, keep: number): Promise<boolean> {
+    const added = await this.#run(
+      "INSERT OR IGNORE INTO events (vin, event_id, body) VALUES (?, ?, ?)",
+      ...[vin, event.id, JSON.stringify(event)],
+    );
+    if (added) {
+      await this.#run(
+        `DELETE FROM events WHERE vin = ? AND id <=
+           (SELECT id FROM events WHERE vin = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+        ...[vin, vin, keep],
+      );
+    }
+    return added;
+  }
+
+  events(vin: string, limit: number): Promise<VehicleEvent[]> {
+    const sql = "SELECT body FROM events WHERE vin = ? ORDER BY id DESC LIMIT ?";
+    return this.#all(sql, (row) => json(VehicleEvent, row.body), vin, limit);
+  }
+}
+
+function readRelease(row: Row): ReleaseRow {
+  return {
+    release: String(row.release),
+    hardware: String(row.hardware),
+    version: String(row.version),
+    counter: Number(row.counter),
+    sha256: String(row.sha256),
+    state: z.enum(["draft", "published"]).parse(row.state),
+    notes: json(Notes, row.notes),
+    rxswin: json(Strings, row.rxswin),
+    needs: json(Strings, row.needs),
+    createdAt: String(row.created_at),
+    createdBy: String(row.created_by),
+  };
+}
+
+function readCampaign(row: Row): CampaignRow {
+  return {
+    campaign: String(row.campaign),
+    number: Number(row.number),
+    state: z.enum(["running", "halted", "withdrawn"]).parse(row.state),
+    releases: json(Strings, row.releases),
+    createdAt: String(row.created_at),
+    createdBy: String(row.created_by),
+  };
+}
+
+function readAssignment(row: Row): AssignmentRow {
+  return {
+    campaign: String(row.campaign),
+    vin: String(row.vin),
+    state: EcuState.parse(row.state),
+    failure: jsonOrNull(FailureReport, row.failure),
+    targets: json(z.record(z.string(), z.string()), row.targets),
+    updatedAt: String(row.updated_at),
+  };
+}
+
+function readVehicle(row: Row): VehicleRow {
+  return {
+    vin: String(row.vin),
+    tokenHash: Text.parse(row.token_hash),
+    secretHash: Text.parse(row.secret_hash),
+    pendingHash: Text.parse(row.pending_hash),
+    lastSeenAt: Text.parse(row.last_seen_at),
+    report: jsonOrNull(VehicleReport, row.report),
+    director: jsonOrNull(DirectorTargets, row.director),
+    current: Text.parse(row.current),
+    queue: json(Strings, row.queue),
+  };
+}

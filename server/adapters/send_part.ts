@@ -1,0 +1,71 @@
+/**
+ * Sends a part of a file through `node:http` with two buffers in turn: one goes out while the
+ * other is filled. A web stream would need a fresh buffer for every piece, which for a 400 MB
+ * image kept some 60 MB of garbage alive (measured); this keeps none.
+ *
+ * @module
+ */
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
+import { KIB } from "shared/limits.ts";
+import type { FilePart } from "../routes/carrier_route.ts";
+
+/** A slow vehicle holds two of these and no more. */
+const BUFFER_BYTES = 128 * KIB;
+
+/**
+ * Begins to send.
+ *
+ * @param outgoing The answer, to which nothing was written yet.
+ * @param part What to send; its file is closed in the end.
+ * @param status The status.
+ * @param headers The header fields.
+ * @returns What tells the framework that the answer is taken care of.
+ */
+export function sendPart(
+  outgoing: ServerResponse | Http2ServerResponse,
+  part: FilePart,
+  status: number,
+  headers: Headers,
+): Response {
+  const target = outgoing as ServerResponse;
+  target.writeHead(status, Object.fromEntries(headers));
+  pump(target, part).then(() => target.end(), () => target.destroy()); // The vehicle resumes.
+  return RESPONSE_ALREADY_SENT;
+}
+
+async function pump(target: ServerResponse, part: FilePart): Promise<void> {
+  const { file, start, end, sent } = part;
+  try {
+    const size = Math.min(BUFFER_BYTES, end - start);
+    const buffers = [new Uint8Array(size), new Uint8Array(size)] as const;
+    let written: Promise<void> = Promise.resolve();
+    for (let at = start, turn = 0; at < end; turn++) {
+      const buffer = buffers[turn % 2]!.subarray(0, end - at);
+      const count = await file.readInto(at, buffer);
+      if (count < buffer.length) throw new Error(`Cannot send carrier: it ends at ${at + count}`);
+      at += count;
+      await written; // Until then the other buffer is not ours.
+      written = write(target, buffer);
+      written.catch(() => undefined); // Heard at the next await.
+      sent(count);
+    }
+    await written;
+  } finally {
+    file.close();
+  }
+}
+
+/** Resolves when the bytes have left; rejects when the line is gone. */
+function write(target: ServerResponse, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (target.destroyed || target.socket?.destroyed) return reject(new Error("the line is gone"));
+    const gone = () => reject(new Error("the line is gone"));
+    target.once("close", gone);
+    target.write(bytes, (error) => {
+      target.off("close", gone);
+      error ? reject(error) : resolve();
+    });
+  });
+}

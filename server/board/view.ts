@@ -1,0 +1,152 @@
+/**
+ * Entities as people see them, put together from records and from what is live.
+ *
+ * @module
+ */
+import { invariant } from "shared/assert.ts";
+import { isoTime, type Millis } from "shared/clock.ts";
+import type { BoardSnapshot, Campaign, Release, Vehicle } from "shared/protocol/api.ts";
+import { believed } from "../campaign/fold.ts";
+import type { Ledger } from "../campaign/ledger.ts";
+import { shownState } from "../campaign/verbs.ts";
+import type { CampaignRow, Records, RecordStore, ReleaseRow, VehicleRow } from "../ports.ts";
+import type { ChangeName, FeedSource } from "./feed.ts";
+
+/** How the server is. */
+export interface ServerState {
+  readonly state: string;
+  readonly sinceMs: Millis;
+}
+
+/** Makes entities. */
+export class View implements FeedSource {
+  /**
+   * @param records What is kept.
+   * @param ledger What is live.
+   * @param server How the server is now.
+   */
+  constructor(
+    readonly records: RecordStore,
+    readonly ledger: Ledger,
+    readonly server: () => ServerState,
+  ) {}
+
+  /** All releases, newest first. */
+  releases(): Promise<Release[]> {
+    return this.records.read(async (tables) => {
+      const rows = await tables.releases();
+      return await Promise.all(rows.map((row) => fullRelease(tables, row)));
+    });
+  }
+
+  /** One release, or `undefined`. */
+  release(id: string): Promise<Release | undefined> {
+    return this.records.read(async (tables) => {
+      const row = await tables.release(id);
+      return row && await fullRelease(tables, row);
+    });
+  }
+
+  /** All campaigns, newest first. */
+  campaigns(): Promise<Campaign[]> {
+    return this.records.read(async (tables) => {
+      const rows = await tables.campaigns();
+      return await Promise.all(rows.map((row) => fullCampaign(tables, row)));
+    });
+  }
+
+  /** One campaign, or `undefined`. */
+  campaign(id: string): Promise<Campaign | undefined> {
+    return this.records.read(async (tables) => {
+      const row = await tables.campaign(id);
+      return row && await fullCampaign(tables, row);
+    });
+  }
+
+  /** All vehicles, by VIN. */
+  async vehicles(): Promise<Vehicle[]> {
+    const rows = await this.records.read((tables) => tables.vehicles());
+    return rows.map((row) => this.#vehicle(row));
+  }
+
+  /** One vehicle, or `undefined`. */
+  async vehicle(vin: string): Promise<Vehicle | undefined> {
+    const row = await this.records.read((tables) => tables.vehicle(vin));
+    return row && this.#vehicle(row);
+  }
+
+  /** Everything the board shows. */
+  async snapshot(): Promise<BoardSnapshot> {
+    const { state, sinceMs } = this.server();
+    return {
+      v: 1,
+      releases: await this.releases(),
+      campaigns: await this.campaigns(),
+      vehicles: await this.vehicles(),
+      hardware: await this.records.read((tables) => tables.hardware()),
+      server: { state, since: isoTime(sinceMs) },
+    };
+  }
+
+  /** One entity for the feed. */
+  async load(name: ChangeName, key: string): Promise<unknown> {
+    if (name === "release") return await this.release(key);
+    if (name === "campaign") return await this.campaign(key);
+    if (name === "vehicle") return await this.vehicle(key);
+    const all = await this.records.read((tables) => tables.hardware());
+    return all.find(({ hardware }) => hardware === key);
+  }
+
+  #vehicle(row: VehicleRow): Vehicle {
+    const live = this.ledger.get(row.vin);
+    const wanted = Object.fromEntries(
+      Object.entries(row.director?.ecus ?? {}).map(([serial, { release }]) => [
+        serial,
+        release.sha256,
+      ]),
+    );
+    const conn = live.conn === "never" && row.lastSeenAt !== null ? "offline" : live.conn;
+    return {
+      v: 1,
+      vin: row.vin,
+      online: conn === "online",
+      conn,
+      lastSeenAt: live.seenAtMs === null ? row.lastSeenAt : isoTime(live.seenAtMs),
+      campaign: row.current,
+      queue: [...row.queue],
+      ecus: believed(row.report, live.report, wanted),
+    };
+  }
+}
+
+async function fullRelease(tables: Records, row: ReleaseRow): Promise<Release> {
+  const blob = await tables.blob(row.sha256);
+  invariant(blob !== undefined, `release ${row.release} has an image`);
+  return {
+    v: 1,
+    ...row,
+    lengthBytes: blob.lengthBytes,
+    merkleRoot: blob.merkleRoot,
+    rxswin: [...row.rxswin],
+    needs: [...row.needs],
+    carriers: await tables.carriersOf(row.sha256),
+  };
+}
+
+async function fullCampaign(tables: Records, row: CampaignRow): Promise<Campaign> {
+  const assignments = await tables.assignmentsOfCampaign(row.campaign);
+  return {
+    v: 1,
+    campaign: row.campaign,
+    state: shownState(row.state, assignments),
+    releases: [...row.releases],
+    vehicles: assignments.map(({ vin, state, failure, updatedAt }) => ({
+      vin,
+      state,
+      failure,
+      updatedAt,
+    })),
+    createdAt: row.createdAt,
+    createdBy: row.createdBy,
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * What a vehicle is told, made from a decision. Pure.
+ *
+ * @module
+ */
+import { invariant } from "shared/assert.ts";
+import { LEAF_BYTES, MAX_DELTAS } from "shared/limits.ts";
+import type { Carrier } from "shared/protocol/common.ts";
+import { PRECONDITIONS } from "shared/protocol/common.ts";
+import type { DirectorTargets, EcuTarget } from "shared/protocol/director.ts";
+import type { Announcement } from "shared/protocol/messages.ts";
+import type { BlobRow, ReleaseRow } from "../ports.ts";
+
+/** A release with the files that bring it. */
+export interface FullRelease {
+  readonly row: ReleaseRow;
+  readonly blob: BlobRow;
+  readonly carriers: readonly Carrier[];
+}
+
+/** The targets of one vehicle, without their version. */
+export type Told = Omit<DirectorTargets, "version">;
+
+/**
+ * What the vehicle is told.
+ *
+ * @param vin The vehicle.
+ * @param campaign Its campaign, or `null`.
+ * @param targets The release of each of its ECUs that has one.
+ * @returns The body, without a version.
+ */
+export function tell(
+  vin: string,
+  campaign: string | null,
+  targets: ReadonlyMap<string, FullRelease>,
+): Told {
+  if (campaign === null) {
+    return { v: 1, vin, campaign, action: "none", preconditions: [], ecus: {} };
+  }
+  const ecus: Record<string, EcuTarget> = {};
+  for (const [serial, release] of [...targets].sort(([a], [b]) => a < b ? -1 : 1)) {
+    ecus[serial] = targetOf(release);
+  }
+  return { v: 1, vin, campaign, action: "install", preconditions: [...PRECONDITIONS], ecus };
+}
+
+function targetOf({ row, blob, carriers }: FullRelease): EcuTarget {
+  invariant(row.sha256 === blob.sha256, "a release is told with its own image");
+  const raw = carriers.filter((carrier) => carrier.baseSha256 === undefined);
+  const deltas = carriers.filter((carrier) => carrier.baseSha256 !== undefined);
+  return {
+    hardware: row.hardware,
+    release: {
+      v: 1,
+      hardware: row.hardware,
+      version: row.version,
+      counter: row.counter,
+      minCounter: 0,
+      lengthBytes: blob.lengthBytes,
+      sha256: row.sha256,
+      merkle: { alg: "sha256-rfc6962", leafBytes: LEAF_BYTES, root: blob.merkleRoot },
+      notes: row.notes,
+      rxswin: [...row.rxswin],
+      needs: [...row.needs],
+    },
+    carriers: [...raw, ...deltas.slice(-MAX_DELTAS)],
+  };
+}
+
+/**
+ * Whether a vehicle would be told something else than before.
+ *
+ * @param before What it was told, if anything.
+ * @param now What it is to be told.
+ * @returns Whether the version must rise.
+ */
+export function isNews(before: DirectorTargets | null, now: Told): boolean {
+  if (before === null) return true;
+  const { version: _, ...rest } = before;
+  return canonical(rest) !== canonical(now);
+}
+
+/** JSON with keys in order, so that equal values give equal text. */
+function canonical(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_key, each) =>
+      each !== null && typeof each === "object" && !Array.isArray(each)
+        ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => a < b ? -1 : 1))
+        : each,
+  );
+}
+
+/**
+ * The announcement of a hardware id: its highest published release.
+ *
+ * @param release That release, with its carriers.
+ * @returns What goes to `ota/v1/announce/{hardware}`.
+ */
+export function announcementOf({ row, blob, carriers }: FullRelease): Announcement {
+  const bases = carriers.flatMap(({ baseSha256 }) => baseSha256 === undefined ? [] : [baseSha256]);
+  return {
+    v: 1,
+    hardware: row.hardware,
+    version: row.version,
+    counter: row.counter,
+    type: bases.length > 0 ? "delta" : "full",
+    deltasFrom: [...new Set(bases)].slice(-MAX_DELTAS),
+    lengthBytes: blob.lengthBytes,
+    sha256: row.sha256,
+  };
+}

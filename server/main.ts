@@ -1,0 +1,69 @@
+/**
+ * The server's program: `deno run -A server/main.ts --help`.
+ *
+ * Exit codes (system.md): 0 stopped when asked, 1 a fault, 2 wrong usage, 5 a precondition does
+ * not hold.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console
+import { UpdateFailure } from "shared/failure.ts";
+import { startServer } from "./compose.ts";
+import { readArgs } from "./config.ts";
+
+/** A second signal within this is the first one, forwarded: terminals signal the whole group. */
+const SAME_SIGNAL_MS = 1000;
+
+function log(line: string): void {
+  console.error(line);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const read = readArgs(args, {
+    adminPassword: Deno.env.get("OTA_ADMIN_PASSWORD"),
+    board: new URL("../dist/board", import.meta.url).pathname,
+  });
+  if ("exitCode" in read) {
+    if (read.exitCode === 0) console.log(read.text.trimEnd());
+    else log(read.text.trimEnd());
+    return read.exitCode;
+  }
+  const { config, json, lifeline } = read;
+  const ending = ended(lifeline);
+  const server = await startServer(config, log);
+  const { http, device, mqtt } = server.urls;
+  if (json) console.log(JSON.stringify({ http, device, mqtt }));
+  else console.log(`listening http=${http} device=${device} mqtt=${mqtt}`);
+  await ending;
+  await server.stop();
+  return 0;
+}
+
+/** Resolves when the program is to stop: by a signal, or because its supervisor is gone. */
+function ended(lifeline: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    let firstAt: number | undefined;
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(signal, () => {
+        const now = performance.now();
+        if (firstAt !== undefined && now - firstAt > SAME_SIGNAL_MS) Deno.exit(1); // Impatient.
+        firstAt ??= now;
+        resolve();
+      });
+    }
+    if (lifeline) void Deno.stdin.readable.pipeTo(new WritableStream()).finally(resolve);
+  });
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await main(Deno.args));
+  } catch (error) {
+    if (!(error instanceof UpdateFailure)) {
+      console.error(error);
+      Deno.exit(1);
+    }
+    log(error.message);
+    Deno.exit(error.failure === "preconditionFailed" ? 5 : 1);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Counters in the text format of Prometheus (exposition format 0.0.4).
+ *
+ * @module
+ */
+
+// deno-fmt-ignore
+/** Every counter with its help text. */
+const COUNTERS = {
+  ota_upload_bytes_total: "Bytes received in uploads",
+  ota_uploads_total: "Uploads that became a stored file",
+  ota_uploads_refused_total: "Uploads that ended in a refusal, by failure",
+  ota_releases_total: "Releases made since the start",
+  ota_patches_proved_total: "Patches applied and proved",
+  ota_carrier_requests_total: "Requests for carriers",
+  ota_carrier_bytes_total: "Bytes of carriers sent to vehicles",
+  ota_manifests_total: "Reports taken by PUT /manifest",
+  ota_false_confirmed_total: "ECUs that claimed to be confirmed while another image ran",
+  ota_mqtt_messages_total: "Messages taken from vehicles, by leaf",
+  ota_mqtt_dropped_total: "MQTT messages, subscriptions and connections refused, by reason",
+  ota_announcements_total: "Retained messages published",
+  ota_login_failures_total: "Logins refused",
+} as const;
+
+/** The name of a counter. */
+export type CounterName = keyof typeof COUNTERS;
+
+/** A gauge, read at the time of asking. */
+export interface Gauge {
+  readonly name: string;
+  readonly help: string;
+  readonly value: number;
+}
+
+/** Counters of one server. */
+export class Metrics {
+  readonly #values = new Map<CounterName, Map<string, number>>();
+
+  /**
+   * Adds to a counter.
+   *
+   * @param name Which.
+   * @param amount How much.
+   * @param label One label, from a closed set, as `["reason", "size"]`.
+   */
+  add(name: CounterName, amount = 1, label?: readonly [string, string]): void {
+    const key = label === undefined ? "" : `{${label[0]}="${label[1].replace(/[\\"\n]/g, "_")}"}`;
+    const byLabel = this.#values.get(name) ?? new Map<string, number>();
+    byLabel.set(key, (byLabel.get(key) ?? 0) + amount);
+    this.#values.set(name, byLabel);
+  }
+
+  /**
+   * The sum of a counter over its labels.
+   *
+   * @param name Which.
+   * @returns Its value.
+   */
+  total(name: CounterName): number {
+    return [...this.#values.get(name)?.values() ?? []].reduce((sum, value) => sum + value, 0);
+  }
+
+  /**
+   * All of it as text.
+   *
+   * @param gauges What is measured now.
+   * @returns The body of `/metrics`.
+   */
+  text(gauges: readonly Gauge[]): string {
+    const lines: string[] = [];
+    for (const [name, help] of Object.entries(COUNTERS) as [CounterName, string][]) {
+      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} counter`);
+      const values = this.#values.get(name) ?? new Map([["", 0]]);
+      for (const [label, value] of values) lines.push(`${name}${label} ${value}`);
+    }
+    for (const { name, help, value } of gauges) {
+      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${value}`);
+    }
+    return lines.join("\n") + "\n";
+  }
+}

@@ -1,0 +1,324 @@
+/**
+ * Takes uploads: never more than a chunk in memory, resumable at the length of the part file,
+ * and proved against the digest in its name before it becomes a blob.
+ *
+ * @module
+ */
+import type { Clock } from "shared/clock.ts";
+import { UpdateFailure } from "shared/failure.ts";
+import { MAX_IMAGE_BYTES, MIB } from "shared/limits.ts";
+import type { Upload } from "shared/protocol/api.ts";
+import { HeaderFailure } from "../failure_http.ts";
+import type { Metrics } from "../metrics.ts";
+import type { BlobStore, PartFile, RecordStore } from "../ports.ts";
+import { BodyReader } from "./body_reader.ts";
+import { hashFile } from "./hash_file.ts";
+
+/** Silence after which a connection no longer holds its upload. */
+const STALL_MS = 30_000;
+/** Left free for records and logs when an upload is let in. */
+const RESERVE_BYTES = 64 * MIB;
+
+/** What part of the file a request brings. */
+export interface Piece {
+  /** Where it begins. */
+  readonly offset: number;
+  /** How long it is, in bytes. */
+  readonly lengthBytes: number;
+  /** How long the whole file is. */
+  readonly totalBytes: number;
+  /** It is the whole file: what was there of an earlier attempt is dropped. */
+  readonly whole: boolean;
+}
+
+/** What uploads need. */
+export interface UploadPorts {
+  readonly blobs: BlobStore;
+  readonly records: RecordStore;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** The uploads of one server. */
+export class Uploads {
+  readonly #busy = new Set<string>();
+
+  constructor(readonly ports: UploadPorts) {}
+
+  /**
+   * How much is there.
+   *
+   * @param sha256 The file.
+   * @returns Its state, or `null` if nothing of it is there.
+   */
+  async state(sha256: string): Promise<Upload | null> {
+    const { blobs, records } = this.ports;
+    const row = await records.read((tables) => tables.blob(sha256));
+    const lengthBytes = await blobs.lengthOf(sha256);
+    if (row !== undefined && lengthBytes !== null) {
+      return { sha256, offset: lengthBytes, lengthBytes, complete: true };
+    }
+    const part = await blobs.part(sha256);
+    const whole = part === null ? lengthBytes !== null : part.offset === part.totalBytes;
+    if (whole && !this.#busy.has(sha256)) {
+      return await this.#alone(sha256, () => this.#look(sha256));
+    }
+    return part && { sha256, offset: part.offset, lengthBytes: part.totalBytes, complete: false };
+  }
+
+  async #alone<T>(sha256: string, work: () => Promise<T>): Promise<T> {
+    this.#busy.add(sha256);
+    try {
+      return await work();
+    } finally {
+      this.#busy.delete(sha256);
+    }
+  }
+
+  /** What is there; first finishes what a crash may have left between two steps. */
+  async #look(sha256: string): Promise<Upload | null> {
+    const { blobs, records } = this.ports;
+    const lengthBytes = await blobs.lengthOf(sha256);
+    if (lengthBytes !== null) {
+      if (await records.read((tables) => tables.blob(sha256)) === undefined) {
+        const file = await blobs.open(sha256);
+        const row = await hashFile(file).finally(() => file.close());
+        await records.write((tables) => tables.putBlob(row));
+      }
+      return { sha256, offset: lengthBytes, lengthBytes, complete: true };
+    }
+    const part = await blobs.part(sha256);
+    if (part === null) return null;
+    if (part.offset < part.totalBytes) {
+      return { sha256, offset: part.offset, lengthBytes: part.totalBytes, complete: false };
+    }
+    const file = await blobs.openPart(sha256, part.totalBytes);
+    return await this.#finish(sha256, file).finally(() => file.close()).catch((error) => {
+      if (error instanceof UpdateFailure && error.failure === "uploadDigestDiffers") return null;
+      throw error;
+    });
+  }
+
+  /**
+   * Takes one piece.
+   *
+   * @param sha256 The file it belongs to.
+   * @param piece Where it goes.
+   * @param body Its bytes.
+   * @returns How much is there now.
+   * @throws {UpdateFailure} `uploadEmpty`, `uploadOffsetDiffers`, `uploadLengthDiffers`,
+   * `uploadBusy`, `uploadIncomplete` if the line broke (what arrived is kept),
+   * `uploadDigestDiffers` (the part is dropped), `requestTooLarge`, `storeFull`.
+   */
+  async take(
+    sha256: string,
+    piece: Piece,
+    body: ReadableStream<Uint8Array> | null,
+  ): Promise<Upload> {
+    if (piece.totalBytes === 0) {
+      throw new UpdateFailure("uploadEmpty", sha256, `Cannot take upload ${sha256}: it is empty`);
+    }
+    if (piece.totalBytes > MAX_IMAGE_BYTES) {
+      throw new UpdateFailure(
+        "requestTooLarge",
+        sha256,
+        `Cannot take upload ${sha256}: ${piece.totalBytes} bytes, at most ${MAX_IMAGE_BYTES}`,
+      );
+    }
+    if (this.#busy.has(sha256)) {
+      throw new UpdateFailure(
+        "uploadBusy",
+        sha256,
+        `Cannot take upload ${sha256}: another connection is sending it`,
+      );
+    }
+    try {
+      return await this.#alone(sha256, async () => {
+        const before = await this.#look(sha256);
+        if (!before?.complete) return await this.#takeAlone(sha256, piece, body);
+        await body?.cancel();
+        return before;
+      });
+    } catch (error) {
+      const name = error instanceof UpdateFailure ? error.failure : "internal";
+      this.ports.metrics.add("ota_uploads_refused_total", 1, ["failure", name]);
+      throw error;
+    }
+  }
+
+  /**
+   * Forgets what is there of an upload that is not complete.
+   *
+   * @param sha256 The file.
+   * @throws {UpdateFailure} `uploadBusy` If it is being sent, `notFound` if nothing is there.
+   */
+  async drop(sha256: string): Promise<void> {
+    if (this.#busy.has(sha256)) {
+      throw new UpdateFailure(
+        "uploadBusy",
+        sha256,
+        `Cannot drop upload ${sha256}: a connection is sending it`,
+      );
+    }
+    if (await this.ports.blobs.part(sha256) === null) {
+      throw new UpdateFailure(
+        "notFound",
+        sha256,
+        `Cannot drop upload ${sha256}: none is under way`,
+      );
+    }
+    await this.ports.blobs.dropPart(sha256);
+  }
+
+  async #takeAlone(
+    sha256: string,
+    piece: Piece,
+    body: ReadableStream<Uint8Array> | null,
+  ): Promise<Upload> {
+    const { blobs } = this.ports;
+    if (piece.whole) await blobs.dropPart(sha256);
+    await this.#check(sha256, piece);
+    const part = await blobs.openPart(sha256, piece.totalBytes);
+    try {
+      await this.#receive(part, piece, body, sha256);
+      if (part.lengthBytes < piece.totalBytes) {
+        const offset = part.lengthBytes;
+        return { sha256, offset, lengthBytes: piece.totalBytes, complete: false };
+      }
+      return await this.#finish(sha256, part);
+    } finally {
+      part.close();
+    }
+  }
+
+  /** Read back from the disk: what is proved is what is kept, also after a resume. */
+  async #finish(sha256: string, part: PartFile): Promise<Upload> {
+    const { blobs, records, metrics } = this.ports;
+    const row = await hashFile(part);
+    if (row.sha256 !== sha256) {
+      await blobs.dropPart(sha256);
+      throw new UpdateFailure(
+        "uploadDigestDiffers",
+        sha256,
+        `Cannot keep upload ${sha256}: its ${row.lengthBytes} bytes have digest ${row.sha256}`,
+      );
+    }
+    await blobs.commit(part, sha256);
+    await records.write((tables) => tables.putBlob(row));
+    metrics.add("ota_uploads_total");
+    return { sha256, offset: row.lengthBytes, lengthBytes: row.lengthBytes, complete: true };
+  }
+
+  /** The place of a piece against what is there, and the room for what is to come. */
+  async #check(sha256: string, piece: Piece): Promise<void> {
+    const part = await this.ports.blobs.part(sha256) ??
+      { offset: 0, totalBytes: piece.totalBytes };
+    const what = `Cannot take upload ${sha256}`;
+    const headers = {
+      "upload-offset": String(part.offset),
+      "upload-length": String(part.totalBytes),
+    };
+    if (part.totalBytes !== piece.totalBytes) {
+      const message = `${what}: it has ${piece.totalBytes} bytes now and had ${part.totalBytes} ` +
+        `when it began`;
+      throw new HeaderFailure("uploadLengthDiffers", sha256, message, headers);
+    }
+    if (part.offset !== piece.offset) {
+      const message =
+        `${what}: the piece begins at ${piece.offset}, and ${part.offset} bytes are ` +
+        `there`;
+      throw new HeaderFailure("uploadOffsetDiffers", sha256, message, headers);
+    }
+    const free = await this.ports.blobs.freeBytes();
+    const wanted = piece.totalBytes - piece.offset + RESERVE_BYTES;
+    if (free !== null && free < wanted) {
+      throw new UpdateFailure(
+        "storeFull",
+        sha256,
+        `${what}: ${wanted} bytes are needed with the reserve, ${free} are free`,
+      );
+    }
+  }
+
+  async #receive(
+    part: PartFile,
+    piece: Piece,
+    body: ReadableStream<Uint8Array> | null,
+    sha256: string,
+  ): Promise<void> {
+    const end = piece.offset + piece.lengthBytes;
+    if (body !== null) {
+      const reader = new BodyReader(body, this.ports.clock, STALL_MS);
+      try {
+        for (;;) {
+          const bytes = await reader.next().catch((cause: Error) => {
+            throw this.#cut(sha256, part.lengthBytes, piece.totalBytes, cause);
+          });
+          if (bytes === undefined) break;
+          if (part.lengthBytes + bytes.length > end) {
+            await part.truncate(piece.offset); // Nothing of a request that contradicts itself.
+            throw new UpdateFailure(
+              "uploadLengthDiffers",
+              sha256,
+              `Cannot take upload ${sha256}: more bytes came than the ${piece.lengthBytes} announced`,
+            );
+          }
+          await part.append(bytes);
+          this.ports.metrics.add("ota_upload_bytes_total", bytes.length);
+        }
+      } finally {
+        await reader.cancel();
+      }
+    }
+    if (part.lengthBytes < end) throw this.#cut(sha256, part.lengthBytes, piece.totalBytes);
+  }
+
+  #cut(sha256: string, offset: number, total: number, cause?: Error): UpdateFailure {
+    return new UpdateFailure(
+      "uploadIncomplete",
+      sha256,
+      `Cannot go on with upload ${sha256}: ${cause?.message ?? "the piece ended early"}; ` +
+        `${offset} of ${total} bytes are there`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * The place of a request's body: `Content-Range: bytes A-B/TOTAL`, or the whole file.
+ *
+ * @param contentRange The header field, if there.
+ * @param contentLength The header field, if there.
+ * @returns Where the body goes.
+ * @throws {UpdateFailure} `badRequest` If neither tells.
+ */
+export function pieceOf(contentRange: string | null, contentLength: string | null): Piece {
+  const length = contentLength !== null && /^\d{1,15}$/.test(contentLength)
+    ? Number(contentLength)
+    : null;
+  if (contentRange === null) {
+    if (length === null) {
+      throw new UpdateFailure(
+        "badRequest",
+        "Content-Length",
+        "Cannot take upload: neither Content-Range nor Content-Length tells how long it is",
+      );
+    }
+    return { offset: 0, lengthBytes: length, totalBytes: length, whole: true };
+  }
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(contentRange);
+  const [first, last, totalBytes] = (match ?? []).slice(1).map(Number);
+  if (totalBytes === 0) return { offset: 0, lengthBytes: 0, totalBytes, whole: false };
+  if (
+    first === undefined || last === undefined || totalBytes === undefined || last < first ||
+    last >= totalBytes || (length !== null && length !== last - first + 1)
+  ) {
+    throw new UpdateFailure(
+      "badRequest",
+      "Content-Range",
+      `Cannot take upload: Content-Range is "${contentRange.slice(0, 80)}", ` +
+        `and Content-Length is ${length ?? "absent"}`,
+    );
+  }
+  return { offset: first, lengthBytes: last - first + 1, totalBytes, whole: false };
+}
