@@ -19,6 +19,7 @@ import { RELEASE_ROUTES } from "./routes/release_routes.ts";
 import { type Ctx, type Env, json, type Route } from "./routes/route.ts";
 import { COOKIE, SESSION_ROUTES } from "./routes/session_routes.ts";
 import { UPLOAD_ROUTES } from "./routes/upload_routes.ts";
+import { BROKER_ROUTES } from "./routes/broker_route.ts";
 import { VEHICLE_ROUTES } from "./routes/vehicle_routes.ts";
 
 /** Every route of the people's listener. */
@@ -27,6 +28,7 @@ export const ROUTES: readonly Route[] = [
   ...UPLOAD_ROUTES,
   ...RELEASE_ROUTES,
   ...VEHICLE_ROUTES,
+  ...BROKER_ROUTES,
   ...PROBE_ROUTES,
   {
     method: "GET",

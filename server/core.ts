@@ -5,16 +5,28 @@
  */
 import type { Clock } from "shared/clock.ts";
 import type { Endpoints } from "shared/protocol/api.ts";
+import type { LastError } from "shared/protocol/messages.ts";
+import type { BrokerEntry } from "shared/protocol/mosquitto.ts";
+import { SHOWN_MS, stillShown } from "shared/supervise.ts";
+import { BrokerDoor } from "./access/broker_door.ts";
 import { Enrolments } from "./access/enrolment.ts";
 import { Sessions } from "./access/sessions.ts";
 import { Feed } from "./board/feed.ts";
 import { View } from "./board/view.ts";
-import { Bulletins } from "./campaign/bulletins.ts";
+import { Bulletins, type Trouble } from "./campaign/bulletins.ts";
 import { Fleet } from "./campaign/fleet.ts";
 import { FleetInbox } from "./campaign/inbox.ts";
 import { Ledger } from "./campaign/ledger.ts";
 import { Metrics } from "./metrics.ts";
-import type { Announcer, BlobStore, Log, RecordStore, Secrets, StaticFiles } from "./ports.ts";
+import type {
+  Announcer,
+  BlobStore,
+  Log,
+  PasswordFile,
+  RecordStore,
+  Secrets,
+  StaticFiles,
+} from "./ports.ts";
 import { Publisher } from "./release/publish.ts";
 import { Uploads } from "./release/uploads.ts";
 
@@ -26,6 +38,11 @@ export interface CorePorts {
   readonly clock: Clock;
   readonly secrets: Secrets;
   readonly log: Log;
+  /** Why the run before this one ended, if it crashed. */
+  readonly lastError?: LastError | undefined;
+  /** Of another broker: the server's own user, and the file of all users. */
+  readonly ownEntry?: BrokerEntry | undefined;
+  readonly passwordFile?: PasswordFile | undefined;
 }
 
 /** Hardware ids that every server knows (system.md). */
@@ -37,6 +54,7 @@ export class Core {
   readonly ledger: Ledger = new Ledger();
   readonly sessions: Sessions;
   readonly enrolments: Enrolments;
+  readonly door: BrokerDoor;
   readonly uploads: Uploads;
   readonly view: View;
   readonly feed: Feed;
@@ -48,6 +66,10 @@ export class Core {
   readonly sinceMs: number;
   #announcer: Announcer | undefined;
   #device: string | undefined;
+  #brokerTrouble: Trouble | undefined;
+  readonly #opened = Promise.withResolvers<void>();
+  #sweeping: Promise<void> = this.#opened.promise;
+  readonly #closing = new AbortController();
   #state: "starting" | "running" | "stopping" = "starting";
 
   constructor(readonly ports: CorePorts) {
@@ -55,9 +77,20 @@ export class Core {
     const { metrics, ledger } = this;
     this.sinceMs = clock.now();
     this.sessions = new Sessions({ records, clock, secrets, metrics });
-    this.enrolments = new Enrolments(records, secrets, (vin) => this.#announcer?.cut(vin));
+    this.door = new BrokerDoor(records, ports.ownEntry, ports.passwordFile, log);
+    this.enrolments = new Enrolments(
+      records,
+      secrets,
+      (vin) => this.#announcer?.cut(vin),
+      () => this.door.tryUpdate(),
+    );
     this.uploads = new Uploads({ blobs, records, clock, metrics });
-    this.view = new View(records, ledger, () => ({ state: this.#state, sinceMs: this.sinceMs }));
+    this.view = new View(records, ledger, () => ({
+      state: this.#state,
+      sinceMs: this.sinceMs,
+      lastError: this.lastError,
+    }));
+    metrics.add("ota_server_restarts_total", ports.lastError?.restarts ?? 0);
     this.feed = new Feed(this.view, clock, this.sinceMs.toString(36), log);
     this.bulletins = new Bulletins(records, lazy(() => this.#announcer), metrics, log);
     const { feed, bulletins, uploads } = this;
@@ -78,6 +111,11 @@ export class Core {
   /** Whether requests can be served in full. */
   get ready(): boolean {
     return this.#state === "running" && (this.#announcer?.ready() ?? false);
+  }
+
+  /** Why the server was restarted, while that is to be told; else what is wrong with its broker. */
+  get lastError(): Trouble | undefined {
+    return stillShown(this.ports.lastError, this.ports.clock.now()) ?? this.#brokerTrouble;
   }
 
   /** Where vehicles go. */
@@ -107,23 +145,65 @@ export class Core {
     this.#announcer = announcer;
     this.#device = device;
     this.#state = "running";
+    this.#opened.resolve();
     await this.announceAgain();
     this.fleet.settleAll(); // A crash may have come between a campaign and its vehicles.
+    void this.#forgetError();
   }
 
   /** Says everything that is retained, for a broker that may have forgotten or missed it. */
   async announceAgain(): Promise<void> {
     if (!this.#announcer?.ready()) return; // It will ask when it is there.
-    await this.bulletins.status("running", this.sinceMs);
+    await this.bulletins.status("running", this.sinceMs, this.lastError);
     await this.bulletins.announceAll();
     const rows = await this.ports.records.read((tables) => tables.vehicles());
     for (const row of rows) if (row.director !== null) await this.bulletins.desire(row);
   }
 
+  /** Another broker is there again: tells it all, and who may come in. */
+  async brokerCame(): Promise<void> {
+    try {
+      await this.door.reload();
+      await this.announceAgain();
+    } catch (error) {
+      this.ports.log(`Cannot tell the broker everything: ${(error as Error).stack}`);
+    }
+  }
+
+  /** Another broker is not as it should be, but can be used; `undefined`: it is. */
+  brokerTrouble(message: string | undefined): void {
+    this.#brokerTrouble = message === undefined ? undefined : { message };
+  }
+
+  /** Another broker keeps something a server said. One after the other: it may be thousands. */
+  brokerKeeps(topic: string): void {
+    this.#sweeping = this.#sweeping.then(async () => {
+      if (this.#state === "running") await this.bulletins.retained(topic);
+    }).catch((error) => this.ports.log(`Cannot check ${topic}: ${(error as Error).stack}`));
+  }
+
+  /** The status is retained: when the last error has been told long enough, say it without. */
+  async #forgetError(): Promise<void> {
+    const { lastError, clock } = this.ports;
+    if (lastError === undefined) return;
+    const leftMs = Date.parse(lastError.at) + SHOWN_MS - clock.now();
+    try {
+      await clock.sleep(Math.max(0, Math.min(leftMs, SHOWN_MS)), this.#closing.signal);
+    } catch {
+      return; // It stops: the next status is about that.
+    }
+    await this.announceAgain();
+  }
+
   /** Says goodbye. Listeners are closed by whoever opened them, before and after. */
   async close(): Promise<void> {
     this.#state = "stopping";
-    if (this.#announcer !== undefined) await this.bulletins.status("stopping", this.sinceMs);
+    this.#closing.abort();
+    if (this.#announcer !== undefined) {
+      await this.bulletins.status("stopping", this.sinceMs, undefined);
+    }
+    this.#opened.resolve();
+    await this.#sweeping;
     await this.inbox.stop();
     await this.fleet.stop();
     await this.feed.stop();
@@ -139,6 +219,8 @@ function lazy(get: () => Announcer | undefined): Announcer {
     ready: () => get()?.ready() ?? false,
     publish: (topic, body) =>
       get()?.publish(topic, body) ?? Promise.reject(new Error("the broker is not there yet")),
+    clear: (topic) =>
+      get()?.clear(topic) ?? Promise.reject(new Error("the broker is not there yet")),
     cut: (vin) => get()?.cut(vin),
   };
 }

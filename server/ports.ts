@@ -137,6 +137,10 @@ export interface VehicleRow {
   readonly secretHash: string | null;
   /** Of the secret that `POST /enrol` answered and nobody has used yet. */
   readonly pendingHash: string | null;
+  /** The proved secret as another broker stores it; `null` if it was made before there was one. */
+  readonly brokerEntry: string | null;
+  /** The same of the pending secret. */
+  readonly pendingEntry: string | null;
   readonly lastSeenAt: string | null;
   /** The last `PUT /manifest`. */
   readonly report: VehicleReport | null;
@@ -223,6 +227,16 @@ export interface Secrets {
   readonly decoy: string;
   hashPassword(password: string): Promise<string>;
   checkPassword(password: string, hash: string): Promise<boolean>;
+  /** A secret of 256 bits as Mosquitto stores passwords. */
+  brokerEntry(secret: string): string;
+}
+
+/** The file that tells another broker who may come in. */
+export interface PasswordFile {
+  /** Makes it say this, durably, and has the broker read it if it says something else now. */
+  write(text: string): Promise<void>;
+  /** Has the broker read it again. */
+  reload(): Promise<void>;
 }
 
 /** Sends retained messages to vehicles, whoever runs the broker. */
@@ -233,6 +247,8 @@ export interface Announcer {
   ready(): boolean;
   /** Sends a retained JSON message; resolves when the broker has it. */
   publish(topic: string, body: unknown): Promise<void>;
+  /** Takes back what is retained; resolves when the broker has done it. */
+  clear(topic: string): Promise<void>;
   /** Cuts every connection of a vehicle. */
   cut(vin: string): void;
 }
@@ -244,6 +260,8 @@ export interface Inbox {
   message(vin: string, leaf: "status" | "event" | "conn", payload: Uint8Array): void;
   /** How many connections a vehicle has now. */
   connections(vin: string, count: number): void;
+  /** The line to the broker broke: nobody is known to be connected. */
+  lineLost(): void;
   /** Something was refused or dropped, and why in one word. */
   dropped(reason: string): void;
 }

@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import { sha256Hex } from "shared/node/digest.ts";
+import { bundleIsConfirmed, partnersGoBack } from "./journey_steps.ts";
 import { ecu, firmware, JourneyWorld, THREE, VIN } from "./journey_world.ts";
 import { debianBsdiff, esbuildPair, hasProgram } from "./real_images.ts";
 
@@ -65,34 +66,7 @@ Deno.test({
 
 Deno.test("three ECUs go together in one bundle, and the head unit asks before the restart", async () => {
   await using world = await new JourneyWorld(THREE, "ask").start();
-  for (const version of ["1.0.0", "1.1.0"]) {
-    const drafts = [];
-    for (const { serial, hardware } of THREE) {
-      const image = firmware(`${serial}-${version}`);
-      drafts.push((await world.publish(image, hardware, version, "--draft")).release);
-    }
-    const [{ campaign }] = await world.json("offer", ...drafts) as [{ campaign: string }];
-    const asked = await world.hmi(({ phase, offer }) =>
-      phase === "ready" && offer?.campaign === campaign
-    );
-    assertEquals(asked.offer!.releases.map(({ to }) => to), [version, version, version]);
-    assertEquals(asked.offer!.releases[0]!.notes.purpose, "For the journey test");
-    assertEquals(asked.driveLock, false);
-    await world.press("accept", "c999"); // Consent to another campaign is void.
-    await world.press("accept", campaign);
-    const tried = await world.hmi(({ phase }) => phase === "trial");
-    assertEquals(tried.driveLock, true);
-    await world.watch(campaign, 0);
-    const done = await world.hmi(({ phase }) => phase === "succeeded");
-    assertEquals([done.driveLock, done.result?.outcome], [false, "confirmed"]);
-    assertEquals(done.ecus.map((one) => [one.state, one.version]), [
-      ["confirmed", version],
-      ["confirmed", version],
-      ["confirmed", version],
-    ]);
-    await world.command({ v: 1, commandId: crypto.randomUUID(), command: "acknowledge" });
-    await world.hmi(({ phase }) => phase === "upToDate");
-  }
+  await bundleIsConfirmed(world);
 });
 
 Deno.test("every kind of bad firmware comes back to the old one, and everything else goes on", async () => {
@@ -132,21 +106,7 @@ Deno.test("every kind of bad firmware comes back to the old one, and everything 
 
 Deno.test("a bad ECU in a bundle takes its partners back as well", async () => {
   await using world = await new JourneyWorld(THREE).start();
-  for (const [version, bad] of [["1.0.0", false], ["1.1.0", true]] as const) {
-    const drafts = [];
-    for (const { serial, hardware } of THREE) {
-      const image = firmware(bad && serial === "ivi" ? "faulty-throw" : `${serial}-${version}`);
-      drafts.push((await world.publish(image, hardware, version, "--draft")).release);
-    }
-    const [{ campaign }] = await world.json("offer", ...drafts) as [{ campaign: string }];
-    await world.watch(campaign, bad ? 6 : 0);
-  }
-  const { ivi, cluster, body } = await world.ecus();
-  assertEquals(ivi!.failure?.name, "imageCrashed");
-  for (const partner of [cluster!, body!]) assertEquals(partner.failure?.name, "partnerFailed");
-  for (const one of [ivi!, cluster!, body!]) {
-    assertEquals([one.state, one.version, one.counter], ["rolledBack", "1.0.0", 1]);
-  }
+  await partnersGoBack(world, "1.0.0");
 });
 
 Deno.test("server and vehicle are restarted in the middle, on kept ports, and the update ends well", async () => {

@@ -15,6 +15,8 @@ export function newVehicle(vin: string): VehicleRow {
     tokenHash: null,
     secretHash: null,
     pendingHash: null,
+    brokerEntry: null,
+    pendingEntry: null,
     lastSeenAt: null,
     report: null,
     director: null,
@@ -29,11 +31,13 @@ export class Enrolments {
    * @param records Where identities are kept.
    * @param secrets Randomness and hashes.
    * @param onReplaced Told when a vehicle's old secret has become void.
+   * @param onEntries Told when another broker must learn a secret, and waited for.
    */
   constructor(
     readonly records: RecordStore,
     readonly secrets: Secrets,
     readonly onReplaced: (vin: string) => void,
+    readonly onEntries: () => Promise<void> = () => Promise.resolve(),
   ) {}
 
   /**
@@ -50,9 +54,10 @@ export class Enrolments {
       await tables.putVehicle({
         ...row,
         tokenHash: this.secrets.hash(token),
-        pendingHash: null,
+        ...{ pendingHash: null, pendingEntry: null },
       });
     });
+    await this.onEntries();
     return token;
   }
 
@@ -78,8 +83,13 @@ export class Enrolments {
           `Cannot enrol ${vin}: the token is not for this vehicle, was replaced or was spent`,
         );
       }
-      await tables.putVehicle({ ...row, pendingHash: this.secrets.hash(secret) });
+      await tables.putVehicle({
+        ...row,
+        pendingHash: this.secrets.hash(secret),
+        pendingEntry: this.secrets.brokerEntry(secret),
+      });
     });
+    await this.onEntries();
     return secret;
   }
 
@@ -94,16 +104,34 @@ export class Enrolments {
     const hash = this.secrets.hash(secret);
     const row = await this.records.read((tables) => tables.vehicleBySecret(hash));
     if (row === undefined) return undefined;
-    if (row.secretHash !== null && this.secrets.same(row.secretHash, hash)) return row.vin;
+    if (row.secretHash !== null && this.secrets.same(row.secretHash, hash)) {
+      if (row.brokerEntry === null) await this.#learn(row.vin, secret);
+      return row.vin;
+    }
     if (row.pendingHash === null || !this.secrets.same(row.pendingHash, hash)) return undefined;
     const spent = await this.records.write(async (tables) => {
       const now = await tables.vehicle(row.vin);
       if (now === undefined || now.pendingHash !== hash) return now?.secretHash === hash;
-      await tables.putVehicle({ ...now, secretHash: hash, pendingHash: null, tokenHash: null });
+      await tables.putVehicle({
+        ...now,
+        ...{ secretHash: hash, pendingHash: null, tokenHash: null },
+        ...{ brokerEntry: now.pendingEntry, pendingEntry: null },
+      });
       return true;
     });
     if (!spent) return undefined; // Replaced between the two looks.
+    await this.onEntries();
     if (row.secretHash !== null) this.onReplaced(row.vin);
     return row.vin;
+  }
+
+  /** A vehicle from before there were entries shows its secret: now its entry can be made. */
+  async #learn(vin: string, secret: string): Promise<void> {
+    const [hash, brokerEntry] = [this.secrets.hash(secret), this.secrets.brokerEntry(secret)];
+    await this.records.write(async (tables) => {
+      const row = await tables.vehicle(vin);
+      if (row?.secretHash === hash) await tables.putVehicle({ ...row, brokerEntry });
+    });
+    await this.onEntries();
   }
 }

@@ -72,14 +72,15 @@ export async function startBroker(address: Address, inbox: Inbox, qos: 1 | 2): P
     port,
     url: `mqtt://${hostPort(address, port)}`,
     ready: () => !broker.closed,
-    publish: (topic, body) => publish(broker, topic, body, qos),
+    publish: (topic, body) => publish(broker, topic, JSON.stringify(body), qos),
+    clear: (topic) => publish(broker, topic, "", qos),
     cut: (vin) => gate.cut(vin),
     stop: () => stop(broker, server, sockets),
   };
 }
 
-function publish(broker: Aedes, topic: string, body: unknown, qos: 1 | 2): Promise<void> {
-  const payload = Buffer.from(JSON.stringify(body));
+function publish(broker: Aedes, topic: string, text: string, qos: 1 | 2): Promise<void> {
+  const payload = Buffer.from(text);
   return new Promise((resolve, reject) => {
     broker.publish(
       { cmd: "publish", topic, payload, qos, retain: true, dup: false },
@@ -90,11 +91,18 @@ function publish(broker: Aedes, topic: string, body: unknown, qos: 1 | 2): Promi
 
 async function stop(broker: Aedes, server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   await new Promise<void>((resolve) => broker.close(resolve));
+  let timer: ReturnType<typeof setTimeout> | undefined;
   await new Promise<void>((resolve) => {
+    // Deno 2.6 never calls back when all clients have left before.
+    timer = setTimeout(resolve, CLOSE_MS);
     server.close(() => resolve());
     for (const socket of sockets) socket.destroy(); // Silent ones would keep the server open.
   });
+  clearTimeout(timer);
 }
+
+/** How long the listener's end is waited for; its port is free at once. */
+const CLOSE_MS = 500;
 
 /** Who comes in, and what each may do. */
 class Gate {

@@ -34,4 +34,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE events (id INTEGER PRIMARY KEY, vin TEXT NOT NULL, event_id TEXT NOT NULL,
     body TEXT NOT NULL, UNIQUE (vin, event_id));
   `,
+  // What another broker must know of a secret can only be made while the secret is known.
+  `
+  ALTER TABLE vehicles ADD COLUMN broker_entry TEXT;
+  ALTER TABLE vehicles ADD COLUMN pending_entry TEXT;
+  `,
 ];

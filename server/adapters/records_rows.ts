@@ -232,9 +232,10 @@ export class Rows implements Records {
 
   async putVehicle(row: VehicleRow): Promise<void> {
     await this.#run(
-      "INSERT OR REPLACE INTO vehicles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO vehicles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ...[row.vin, row.tokenHash, row.secretHash, row.pendingHash, row.lastSeenAt],
       ...[textOrNull(row.report), textOrNull(row.director), row.current, JSON.stringify(row.queue)],
+      ...[row.brokerEntry, row.pendingEntry],
     );
   }
 
@@ -303,6 +304,8 @@ function readVehicle(row: Row): VehicleRow {
     tokenHash: Text.parse(row.token_hash),
     secretHash: Text.parse(row.secret_hash),
     pendingHash: Text.parse(row.pending_hash),
+    brokerEntry: Text.parse(row.broker_entry),
+    pendingEntry: Text.parse(row.pending_entry),
     lastSeenAt: Text.parse(row.last_seen_at),
     report: jsonOrNull(VehicleReport, row.report),
     director: jsonOrNull(DirectorTargets, row.director),

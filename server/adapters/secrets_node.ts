@@ -7,11 +7,17 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { createHash, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { createHash, pbkdf2Sync, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { invariant } from "shared/assert.ts";
 import type { Secrets } from "../ports.ts";
 
 const [N, R, P, KEY_BYTES] = [8192, 8, 10, 32];
+
+/**
+ * Of an entry for Mosquitto: its own default. More would buy nothing, as nobody can guess 256 bits,
+ * and would stop the broker, which derives one after the other when it reads the file again.
+ */
+const BROKER_ITERATIONS = 101;
 
 /** Secrets of this machine. */
 export const nodeSecrets: Secrets = {
@@ -21,6 +27,7 @@ export const nodeSecrets: Secrets = {
     const [left, right] = [Buffer.from(a), Buffer.from(b)];
     return left.length === right.length && timingSafeEqual(left, right);
   },
+  brokerEntry: (secret) => mosquittoEntry(secret, BROKER_ITERATIONS),
   decoy: ["scrypt", N, R, P, "A".repeat(22), "A".repeat(43)].join("$"),
   hashPassword(password) {
     const salt = randomBytes(16);
@@ -40,6 +47,19 @@ export const nodeSecrets: Secrets = {
     });
   },
 };
+
+/**
+ * A password as Mosquitto stores it.
+ *
+ * @param password The password.
+ * @param iterations Of PBKDF2.
+ * @returns `$7$iterations$salt$hash`.
+ */
+export function mosquittoEntry(password: string, iterations: number): string {
+  const salt = randomBytes(12); // As long as those that Mosquitto 2.0 makes.
+  const hash = pbkdf2Sync(password, salt, iterations, 64, "sha512");
+  return ["", "7", iterations, salt.toString("base64"), hash.toString("base64")].join("$");
+}
 
 function derive(
   password: string,

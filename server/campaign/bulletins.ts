@@ -5,12 +5,24 @@
  * @module
  */
 import { isoTime, type Millis } from "shared/clock.ts";
-import type { Desired, ServerStatus } from "shared/protocol/messages.ts";
-import { announceTopic, SERVER_STATUS_TOPIC, vehicleTopic } from "shared/protocol/topics.ts";
+import type { Announcement, Desired, ServerStatus } from "shared/protocol/messages.ts";
+import {
+  announceTopic,
+  parseTopic,
+  SERVER_STATUS_TOPIC,
+  vehicleTopic,
+} from "shared/protocol/topics.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Announcer, Log, RecordStore, VehicleRow } from "../ports.ts";
 import { announcementOf } from "./director.ts";
 import { loadRelease } from "./settle.ts";
+
+/** What the server's status tells: why it was restarted and when, or what is wrong now. */
+export interface Trouble {
+  readonly message: string;
+  /** Only of a restart. */
+  readonly at?: string;
+}
 
 /** Sends what vehicles are to hear. */
 export class Bulletins {
@@ -23,12 +35,16 @@ export class Bulletins {
 
   /** Announces the highest published release of a hardware id, if there is one. */
   async announce(hardware: string): Promise<void> {
-    const announcement = await this.records.read(async (tables) => {
+    const announcement = await this.#announcement(hardware);
+    if (announcement !== undefined) await this.#send(announceTopic(hardware), announcement);
+  }
+
+  async #announcement(hardware: string): Promise<Announcement | undefined> {
+    return await this.records.read(async (tables) => {
       const rows = await tables.releasesOf(hardware);
       const highest = rows.find(({ state }) => state === "published");
       return highest && announcementOf(await loadRelease(tables, highest.release));
     });
-    if (announcement !== undefined) await this.#send(announceTopic(hardware), announcement);
   }
 
   /** Announces every hardware id. */
@@ -44,9 +60,48 @@ export class Bulletins {
     await this.#send(vehicleTopic(row.vin, "desired"), desired);
   }
 
+  /**
+   * Another broker keeps a message that a server sent, perhaps long ago: takes it back if the
+   * records do not say it, as after they were restored from a backup.
+   *
+   * @param topic Where it is kept.
+   */
+  async retained(topic: string): Promise<void> {
+    const parsed = parseTopic(topic);
+    if (parsed?.kind === "announce") {
+      if (await this.#announcement(parsed.hardware) !== undefined) return;
+      await this.#clear(topic);
+      await this.announce(parsed.hardware); // It may have been published between the two.
+    } else if (parsed?.kind === "desired") {
+      const row = () => this.records.read((tables) => tables.vehicle(parsed.vin));
+      if ((await row())?.director) return;
+      await this.#clear(topic);
+      const now = await row();
+      if (now?.director) await this.desire(now);
+    }
+  }
+
+  async #clear(topic: string): Promise<void> {
+    try {
+      await this.announcer.clear(topic);
+      this.log(`Took back what the broker kept on ${topic}: the records do not say it`);
+    } catch (error) {
+      this.log(`Cannot take back what the broker keeps on ${topic}: ${(error as Error).message}`);
+    }
+  }
+
   /** Tells everybody how the server is. */
-  async status(state: ServerStatus["state"], sinceMs: Millis): Promise<void> {
-    const status: ServerStatus = { v: 1, state, since: isoTime(sinceMs) };
+  async status(
+    state: ServerStatus["state"],
+    sinceMs: Millis,
+    lastError: Trouble | undefined,
+  ): Promise<void> {
+    const status: ServerStatus = {
+      v: 1,
+      state,
+      since: isoTime(sinceMs),
+      ...errorFields(lastError),
+    };
     await this.#send(SERVER_STATUS_TOPIC, status);
   }
 
@@ -59,4 +114,19 @@ export class Bulletins {
       this.log(`Cannot publish to ${topic}: ${(error as Error).message}`);
     }
   }
+}
+
+/**
+ * Why the server was restarted, as its status and the board carry it.
+ *
+ * @param lastError The crash, if one is to be told.
+ * @returns The fields.
+ */
+export function errorFields(
+  lastError: Trouble | undefined,
+): { lastError?: string; lastErrorAt?: string } {
+  return lastError === undefined ? {} : {
+    lastError: lastError.message,
+    ...(lastError.at === undefined ? {} : { lastErrorAt: lastError.at }),
+  };
 }

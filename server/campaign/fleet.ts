@@ -154,6 +154,11 @@ export class Fleet {
     feed.changed("vehicle", vin);
   }
 
+  /** The line to the broker broke: who is connected will be heard when it is back. */
+  lineLost(): void {
+    for (const vin of this.ports.ledger.lineLost()) this.ports.feed.changed("vehicle", vin);
+  }
+
   /** Whether a live report would change where the vehicle stands. */
   async #moves(tables: Records, report: VehicleReport): Promise<boolean> {
     const row = await tables.vehicle(report.vin);

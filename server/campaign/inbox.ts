@@ -43,6 +43,10 @@ export class FleetInbox implements Inbox {
     this.#put(`${++this.#made}`, () => this.fleet.connections(vin, count));
   }
 
+  lineLost(): void {
+    this.#put("lineLost", () => this.fleet.lineLost());
+  }
+
   dropped(reason: string): void {
     this.metrics.add("ota_mqtt_dropped_total", 1, ["reason", reason]);
   }

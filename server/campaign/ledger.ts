@@ -64,6 +64,17 @@ export class Ledger {
   }
 
   /**
+   * Nothing is heard any more, so nobody is known to be online.
+   *
+   * @returns Those whose state is another one now.
+   */
+  lineLost(): string[] {
+    const online = [...this.#live].filter(([, { conn }]) => conn === "online");
+    for (const [vin, live] of online) this.#live.set(vin, { ...live, conn: "offline" });
+    return online.map(([vin]) => vin);
+  }
+
+  /**
    * The broker says how many connections a vehicle has.
    *
    * @returns Whether the vehicle's state is another one now.

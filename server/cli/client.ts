@@ -7,6 +7,7 @@ import { z } from "zod";
 import { REQUEST_TIMEOUT_MS } from "shared/limits.ts";
 import { parseAs } from "shared/parse.ts";
 import {
+  BrokerAccess,
   Campaign,
   type CampaignRequest,
   Enrolment,
@@ -55,6 +56,11 @@ export class ApiClient {
   /** `POST /api/v1/enrolments`: a one-time token. */
   enrol(vin: string): Promise<z.infer<typeof Enrolment>> {
     return this.#json("POST", "/api/v1/enrolments", Enrolment, { body: { vin } });
+  }
+
+  /** `GET /api/v1/broker`: who the outside broker lets in. */
+  broker(): Promise<BrokerAccess> {
+    return this.#json("GET", "/api/v1/broker", BrokerAccess);
   }
 
   /** `GET /api/v1/hardware`: every known hardware id. */

@@ -61,11 +61,17 @@ export function vehicleLine({ vin, online, ecus }: Vehicle): VehicleLine {
 
 /** `ota vehicles`. @param context Server and output. @throws {CommandError} If it fails. */
 export async function listVehicles(context: Context): Promise<void> {
-  const rows = (await (await context.client()).vehicles()).map(vehicleLine);
+  const vehicles = await (await context.client()).vehicles();
+  const rows = vehicles.map(vehicleLine);
+  const crashes = new Map(vehicles.map(({ vin, lastError }) => [vin, lastError]));
   context.output.table(rows, {
     heads: ["VIN", "ONLINE", "ECU", "HARDWARE", "STATE", "VERSION", "SLOT", "FAILURE"],
     cells: ({ vin, online, ecus }: VehicleLine) => {
       const heads = [vin, online ? "yes" : "no"];
+      const crash = crashes.get(vin);
+      const restarted = crash === undefined ? [] : [
+        [...["", "", "(vehicle)", "", "restarted", "-", "-"], clip(crash.message)],
+      ];
       if (ecus.length === 0) return [[...heads, "-", "-", "never reported", "-", "-", ""]];
       return ecus.map((ecu, i) => [
         ...(i === 0 ? heads : ["", ""]),
@@ -75,7 +81,7 @@ export async function listVehicles(context: Context): Promise<void> {
         ecu.version ?? "-",
         ecu.slot ?? "-",
         ecu.failure === null ? "" : `${ecu.failure.code} ${ecu.failure.name}`,
-      ]);
+      ]).concat(restarted);
     },
   }, "No vehicles yet: enrol one with `ota enrol --vin VIN`");
 }

@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { MAX_IMAGE_BYTES } from "shared/limits.ts";
+import { ABOUT_BROKER, brokerMosquitto, type BrokerOptions } from "./broker.ts";
 import { offer, steer } from "./campaign.ts";
 import { type CommonOptions, Context } from "./context.ts";
 import { asCommandError, EXIT, usageError } from "./exit.ts";
@@ -113,6 +114,18 @@ function addFleet(ota: Command): void {
   });
 }
 
+function addBroker(ota: Command): void {
+  const broker = ota.command("broker").description("the files of an outside MQTT broker");
+  add(broker, "mosquitto", {
+    about: "write Mosquitto's configuration, passwords and access list",
+    action: (context, _args, options: BrokerOptions) => brokerMosquitto(context, options),
+  })
+    .requiredOption("--out <dir>", "where to; made if it is not there")
+    .option("--listen <host:port>", "where Mosquitto listens (default: as the server's --broker)")
+    .option("--user <name>", "who Mosquitto becomes when root starts it (default: its own)")
+    .addHelpText("after", ABOUT_BROKER);
+}
+
 function addCampaigns(ota: Command): void {
   add(ota, "campaigns", { about: "list the campaigns", action: listCampaigns });
   add(ota, "watch", {
@@ -151,6 +164,7 @@ export function otaCommand(): Command {
   addPeople(ota);
   addReleases(ota);
   addFleet(ota);
+  addBroker(ota);
   addCampaigns(ota);
   return ota;
 }

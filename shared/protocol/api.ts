@@ -21,7 +21,7 @@ import {
   Vin,
 } from "./common.ts";
 import { Carrier } from "./common.ts";
-import { EcuReport } from "./messages.ts";
+import { EcuReport, LastError } from "./messages.ts";
 
 /** `POST /api/v1/login`. The answer sets the session cookie and carries the same token. */
 export const LoginRequest = z.strictObject({
@@ -61,6 +61,17 @@ export const EnrolAnswer = z.object({
 });
 /** The interim identity. */
 export type EnrolAnswer = z.infer<typeof EnrolAnswer>;
+
+/** `GET /api/v1/broker`: who the outside broker lets in, as Mosquitto's password file says it. */
+export const BrokerAccess = z.object({
+  v: V1,
+  url: z.url(),
+  /** The server's own user. */
+  user: z.string(),
+  passwords: z.array(z.object({ user: z.string(), entry: z.string().startsWith("$7$") })),
+});
+/** Who the outside broker lets in. */
+export type BrokerAccess = z.infer<typeof BrokerAccess>;
 
 /** `HEAD|PUT /api/v1/uploads/{sha256}` answers: how much is there. */
 export const Upload = z.object({
@@ -170,6 +181,8 @@ export const Vehicle = z.object({
   /** Campaigns that wait their turn. */
   queue: z.array(CampaignId),
   ecus: z.array(EcuReport),
+  /** Why its process was restarted. */
+  lastError: LastError.optional(),
 });
 /** One vehicle as the server knows it. */
 export type Vehicle = z.infer<typeof Vehicle>;
@@ -191,7 +204,13 @@ export const BoardSnapshot = z.object({
   campaigns: z.array(Campaign),
   vehicles: z.array(Vehicle),
   hardware: z.array(Hardware),
-  server: z.object({ state: z.string(), since: Instant, lastError: z.string().optional() }),
+  server: z.object({
+    state: z.string(),
+    since: Instant,
+    /** Why it was restarted, and when that was. */
+    lastError: z.string().optional(),
+    lastErrorAt: Instant.optional(),
+  }),
 });
 /** Everything the notice board shows. */
 export type BoardSnapshot = z.infer<typeof BoardSnapshot>;

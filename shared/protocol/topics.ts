@@ -35,6 +35,9 @@ export function vehicleTopic(vin: string, leaf: VehicleLeaf): string {
 /** How the server is. */
 export const SERVER_STATUS_TOPIC = `${ROOT}/server/status`;
 
+/** Where the server tries by itself what a broker can do; no vehicle reads it. */
+export const SERVER_PROBE_TOPIC = `${ROOT}/server/probe`;
+
 /** A topic taken apart. */
 export type ParsedTopic =
   | { readonly kind: "announce"; readonly hardware: string }
