@@ -173,7 +173,8 @@ export class DemoWorld {
       http: http ?? this.#freeAddress("http", "notice board"),
       device: this.#freeAddress("device", "device listener"),
       mqtt: this.#freeAddress("mqtt", "broker"),
-      onLog: log.line,
+      supervise: true,
+      onLog: (line) => (log.line(line), this.#tellRestart(line, "Server")),
       onSpawn: (running) => this.#keep(running, log.file, "the server"),
     });
   }
@@ -190,7 +191,8 @@ export class DemoWorld {
       vin: DEMO_VIN,
       hmi: hmi ?? this.#freeAddress("hmi", "head unit"),
       consent,
-      onLog: log.line,
+      supervise: true,
+      onLog: (line) => (log.line(line), this.#tellRestart(line, "Vehicle")),
       onSpawn: (running) => this.#keep(running, log.file, "the vehicle"),
       ...(token === undefined ? {} : { enrol: token }),
     });
@@ -247,6 +249,11 @@ export class DemoWorld {
       this.#options.note(`Port ${port} is taken: the ${words} takes a free one`);
       return `${hostname}:0`;
     }
+  }
+
+  #tellRestart(line: string, what: string): void {
+    const crash = /^supervisor: the program (crashed .*)/.exec(line)?.[1];
+    if (crash !== undefined) this.#options.note(`${what}: ${crash}`);
   }
 
   #keep(running: Running, log: Deno.FsFile, what: string): void {

@@ -49,8 +49,12 @@ export interface ProcessOptions {
   readonly data: string;
   /** Arguments beside those that the options here stand for. */
   readonly args?: readonly string[];
+  /** Options of the runtime itself, before the program. */
+  readonly runtime?: readonly string[];
   /** Environment beside the inherited one. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Start it again when it crashes; `pid` and `kill` are then those of its supervisor. */
+  readonly supervise?: boolean;
   /** Told of every line it prints. */
   readonly onLog?: (line: string) => void;
   /** Handed the program as soon as it was started, long before it listens. */
@@ -63,6 +67,8 @@ export interface ServerProcessOptions extends ProcessOptions {
   readonly http?: string;
   readonly device?: string;
   readonly mqtt?: string;
+  /** The URL of another broker, instead of `mqtt`. */
+  readonly broker?: string;
   /** Of the operator `admin`; made up if left out. */
   readonly password?: string;
 }
@@ -102,7 +108,10 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   const password = options.password ?? madeUpPassword();
   const { running, ready } = await start("server/main.ts", [
     ...["--data", options.data, "--http", options.http ?? ANY_PORT],
-    ...["--device", options.device ?? ANY_PORT, "--mqtt", options.mqtt ?? ANY_PORT],
+    ...["--device", options.device ?? ANY_PORT],
+    ...(options.broker === undefined
+      ? ["--mqtt", options.mqtt ?? ANY_PORT]
+      : ["--broker", options.broker]),
   ], { ...options, env: { OTA_ADMIN_PASSWORD: password, ...options.env }, ready: ServerReady });
   return Object.assign(running, { urls: ready, password });
 }
@@ -200,7 +209,9 @@ async function start<T>(
 ): Promise<{ running: Running; ready: T }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--quiet", YOUNG_SPACE, entry, "--json", "--lifeline"],
+      ...["run", "-A", "--quiet", YOUNG_SPACE, ...options.runtime ?? []],
+      ...[entry, "--json", "--lifeline"],
+      ...(options.supervise === true ? ["--supervise"] : []),
       ...args,
       ...options.args ?? [],
     ],

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { UpdateFailure } from "shared/failure.ts";
+import { checkClock } from "shared/self_check.ts";
+import type { BrokerEntry } from "shared/protocol/mosquitto.ts";
 import { openBlobs } from "./adapters/blobs_fs.ts";
 import { startBroker } from "./adapters/broker_aedes.ts";
 import { systemClock } from "./adapters/clock_system.ts";
@@ -11,17 +12,20 @@ import { takeDataFolder } from "./adapters/data_folder.ts";
 import { listenDevice } from "./adapters/http_device.ts";
 import { listenPeople } from "./adapters/http_people.ts";
 import { openRecords } from "./adapters/records_sqlite.ts";
-import { nodeSecrets } from "./adapters/secrets_node.ts";
+import { orStoreFull } from "./adapters/medium_full.ts";
+import { mosquittoEntry, nodeSecrets } from "./adapters/secrets_node.ts";
+import { mosquittoPasswordFile } from "./adapters/broker_passwords.ts";
 import { openStatic } from "./adapters/static_fs.ts";
 import { readPem } from "./adapters/pem_fs.ts";
 import { createApp } from "./app.ts";
 import { type Address, type Config, hostPort, isLoopback } from "./config.ts";
+import { loginOf } from "./config_broker.ts";
 import { Core } from "./core.ts";
 import { createDeviceApp } from "./device_app.ts";
-import type { Announcer, Log } from "./ports.ts";
+import type { Announcer, Log, PasswordFile } from "./ports.ts";
 
-/** The day this version was made. A clock before it would make every date in the records a lie. */
-const BUILT_AT = Date.UTC(2026, 0, 1);
+/** PBKDF2 of the server's own password at another broker: a person may have chosen it. */
+const OWN_ITERATIONS = 20_000;
 
 /** A server that runs. */
 export interface RunningServer {
@@ -41,14 +45,13 @@ export interface RunningServer {
  * @throws {UpdateFailure} `preconditionFailed` If a self-check fails; then nothing is left open.
  */
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
-  if (systemClock.now() < BUILT_AT) {
-    throw new UpdateFailure(
-      "preconditionFailed",
-      "clock",
-      `Cannot start: the clock says ${new Date(systemClock.now()).toISOString()}, before this ` +
-        `version was made; set the clock`,
-    );
-  }
+  return await open(config, log).catch((error) => {
+    throw orStoreFull(`start with the data folder "${config.data}"`, error);
+  });
+}
+
+async function open(config: Config, log: Log): Promise<RunningServer> {
+  checkClock(systemClock.now());
   const tls = config.tls && await readPem(config.tls);
   await using opened = new AsyncDisposableStack();
   const folder = await takeDataFolder(config.data);
@@ -56,11 +59,13 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   const records = openRecords(`${folder.path}/records.sqlite`);
   opened.defer(() => records.close());
   const blobs = await openBlobs(folder.path, systemClock.now());
+  const board = openStatic(config.board);
   const core = new Core({
-    ...{ records, blobs, log },
-    board: openStatic(config.board),
+    ...{ records, blobs, log, board },
     clock: systemClock,
     secrets: nodeSecrets,
+    lastError: config.lastError,
+    ...outsideDoor(config, log),
   });
   await core.prepare(config.adminPassword);
 
@@ -112,13 +117,36 @@ async function openBroker(
   if ("url" in wanted) {
     // Loaded only here: the client costs 10 MB that the embedded broker does not need.
     const { connectBroker } = await import("./adapters/announcer_mqtt.ts");
-    const onConnect = () => void core.announceAgain();
-    const remote = connectBroker(wanted.url, core.inbox, { qos, log, onConnect });
+    await core.door.update(); // A self-check as well: it must be possible.
+    const remote = connectBroker(wanted.url, core.inbox, {
+      ...{ qos, log, login: loginOf(wanted) },
+      onConnect: () => void core.brokerCame(),
+      onRetained: (topic) => core.brokerKeeps(topic),
+      onTrouble: (trouble) => core.brokerTrouble(trouble),
+    });
     return { announcer: remote, stop: () => remote.stop() };
   }
   const broker = await startBroker(kept(wanted.embedded, folder.ports.mqtt), core.inbox, qos);
   const mqttPort = wanted.embedded.port === 0 ? { mqttPort: broker.port } : {};
   return { announcer: broker, ...mqttPort, stop: () => broker.stop() };
+}
+
+/** What the core must know to say who may use another broker. */
+function outsideDoor(
+  { broker }: Config,
+  log: Log,
+): { readonly ownEntry?: BrokerEntry; readonly passwordFile?: PasswordFile } {
+  if (!("url" in broker)) return {};
+  const login = loginOf(broker);
+  const { passwords, pidFile } = broker;
+  return {
+    ...(login === undefined ? {} : {
+      ownEntry: { user: login.user, entry: mosquittoEntry(login.password, OWN_ITERATIONS) },
+    }),
+    ...(passwords === undefined
+      ? {}
+      : { passwordFile: mosquittoPasswordFile(passwords, { pidFile, log }) }),
+  };
 }
 
 /** Port 0 means: the one that was free last time, if there was a last time. */

@@ -5,6 +5,15 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { UpdateFailure } from "shared/failure.ts";
+import { MAX_JSON_BYTES } from "shared/limits.ts";
+import { parseJsonAs } from "shared/parse.ts";
+import { LastError } from "shared/protocol/messages.ts";
+import {
+  type BrokerEnvironment,
+  isBrokerUrl,
+  type OutsideBroker,
+  readOutsideBroker,
+} from "./config_broker.ts";
 
 /** Where to listen. */
 export interface Address {
@@ -19,14 +28,16 @@ export interface Config {
   readonly data: string;
   readonly http: Address;
   readonly device: Address;
-  /** The embedded broker's address, or the URL of another broker. */
-  readonly broker: { readonly embedded: Address } | { readonly url: string };
+  /** The embedded broker's address, or another broker. */
+  readonly broker: { readonly embedded: Address } | OutsideBroker;
   readonly qos: 1 | 2;
   readonly behindProxy: boolean;
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** Folder of the notice board's files. */
   readonly board: string;
   readonly adminPassword?: string;
+  /** Why the run before this one ended, if a supervisor says so. */
+  readonly lastError?: LastError;
 }
 
 /** What only the process is concerned with. */
@@ -36,6 +47,8 @@ export interface Invocation {
   readonly json: boolean;
   /** End when stdin ends. */
   readonly lifeline: boolean;
+  /** Run the program as a child, and start it again when it crashes. */
+  readonly supervise: boolean;
 }
 
 /** What to print instead of starting. */
@@ -71,13 +84,14 @@ export function hostPort({ host }: Address, port: number): string {
  * Reads the command line.
  *
  * @param args Its arguments.
- * @param env `OTA_ADMIN_PASSWORD` from the environment, and the folder of the board's files.
+ * @param env `OTA_ADMIN_PASSWORD`, `OTA_BROKER_USER` and `OTA_BROKER_PASSWORD` from the
+ * environment, and the folder of the board's files.
  * @returns What to run, or what to print instead.
  * @throws {UpdateFailure} `preconditionFailed` If the settings would expose what must not be.
  */
 export function readArgs(
   args: readonly string[],
-  env: { readonly adminPassword: string | undefined; readonly board: string },
+  env: BrokerEnvironment & { readonly adminPassword: string | undefined; readonly board: string },
 ): Invocation | Usage {
   let text = "";
   const command = makeCommand((line) => text += line);
@@ -91,6 +105,15 @@ export function readArgs(
       command.error(
         "error: --mqtt (embedded broker) and --broker (another one) exclude each other",
       );
+    }
+    if (options.broker !== undefined && !isBrokerUrl(options.broker)) {
+      command.error("error: --broker must be a URL, such as mqtts://broker.example:8883");
+    }
+    if (options.brokerPid !== undefined && options.brokerPasswords === undefined) {
+      command.error("error: --broker-pid goes with --broker-passwords");
+    }
+    if (options.brokerPasswords !== undefined && options.broker === undefined) {
+      command.error("error: --broker-passwords goes with --broker");
     }
     if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
       command.error("error: --tls-cert and --tls-key go together");
@@ -108,6 +131,8 @@ interface Options {
   readonly device: Address;
   readonly mqtt: Address;
   readonly broker?: string;
+  readonly brokerPasswords?: string;
+  readonly brokerPid?: string;
   readonly qos: 1 | 2;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -115,6 +140,8 @@ interface Options {
   readonly board?: string;
   readonly json?: boolean;
   readonly lifeline?: boolean;
+  readonly supervise?: boolean;
+  readonly lastError?: LastError;
 }
 
 function makeCommand(write: (line: string) => void): Command {
@@ -127,7 +154,9 @@ function makeCommand(write: (line: string) => void): Command {
     .addOption(address("http", "people: notice board and API; port 0 takes a free one", 8080))
     .addOption(address("device", "vehicles: metadata and carriers", 8081))
     .addOption(address("mqtt", "vehicles: embedded MQTT broker", 1883))
-    .option("--broker <URL>", "another broker instead: mqtt:// or mqtts://", readBrokerUrl)
+    .option("--broker <URL>", "another broker instead: mqtt:// or mqtts://")
+    .option("--broker-passwords <FILE>", "Mosquitto's password file, to be kept up to date")
+    .option("--broker-pid <FILE>", "Mosquitto's pid file, to have it read the passwords again")
     .option("--qos <1|2>", "quality of service of what the server publishes", readQos, 1)
     .option("--tls-cert <FILE>", "certificate of the people's listener, PEM")
     .option("--tls-key <FILE>", "its key, PEM")
@@ -135,6 +164,9 @@ function makeCommand(write: (line: string) => void): Command {
     .option("--board <DIR>", "files of the notice board (default: dist/board)")
     .option("--json", "print the ready line as JSON")
     .option("--lifeline", "end when stdin ends, for supervisors")
+    .option("--supervise", "start it again when it crashes, with growing pauses and a limit")
+    .option("--self-test", "try every listener on free ports, say whether that went well; alone")
+    .addOption(new Option("--last-error <JSON>").argParser(readLastError).hideHelp())
     .addHelpText(
       "after",
       "\nThe first start makes the operator admin; OTA_ADMIN_PASSWORD sets the password.",
@@ -146,7 +178,7 @@ function makeCommand(write: (line: string) => void): Command {
 
 function toInvocation(
   options: Options,
-  env: { readonly adminPassword: string | undefined; readonly board: string },
+  env: BrokerEnvironment & { readonly adminPassword: string | undefined; readonly board: string },
 ): Invocation {
   const { http, device, mqtt, broker, tlsCert, tlsKey } = options;
   const behindProxy = options.behindProxy ?? false;
@@ -171,11 +203,14 @@ function toInvocation(
   return {
     json: options.json ?? false,
     lifeline: options.lifeline ?? false,
+    supervise: options.supervise ?? false,
     config: {
       data: options.data,
       http,
       device,
-      broker: broker === undefined ? { embedded: mqtt } : { url: broker },
+      broker: broker === undefined
+        ? { embedded: mqtt }
+        : readOutsideBroker({ ...options, broker }, env, (host) => isLoopback({ host, port: 0 })),
       qos: options.qos,
       behindProxy,
       ...(tlsCert !== undefined && tlsKey !== undefined
@@ -183,6 +218,7 @@ function toInvocation(
         : {}),
       board: options.board ?? env.board,
       ...(env.adminPassword ? { adminPassword: env.adminPassword } : {}),
+      ...(options.lastError ? { lastError: options.lastError } : {}),
     },
   };
 }
@@ -196,12 +232,16 @@ function readAddress(value: string): Address {
   return { host: match[1] ?? match[2]!, port };
 }
 
-function readBrokerUrl(value: string): string {
-  if (URL.canParse(value) && /^mqtts?:$/.test(new URL(value).protocol)) return value;
-  throw new InvalidArgumentError("It must be a URL, such as mqtts://broker.example:8883.");
-}
-
 function readQos(value: string): 1 | 2 {
   if (value === "1" || value === "2") return value === "1" ? 1 : 2;
   throw new InvalidArgumentError("It must be 1 or 2.");
+}
+
+/** What a supervisor tells of the crash before this start. */
+function readLastError(value: string): LastError {
+  try {
+    return parseJsonAs(LastError, value, { what: "--last-error", maxBytes: MAX_JSON_BYTES });
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }

@@ -8,19 +8,24 @@
  */
 // deno-lint-ignore-file no-console
 import { UpdateFailure } from "shared/failure.ts";
-import { startServer } from "./compose.ts";
+import { dieOfUncaught, ownCommand, runSupervised, sayFatal } from "./adapters/supervisor.ts";
 import { readArgs } from "./config.ts";
 
 /** A second signal within this is the first one, forwarded: terminals signal the whole group. */
 const SAME_SIGNAL_MS = 1000;
 
+/** What only a person can put right: the message says how. */
+const FOR_A_PERSON: readonly string[] = ["preconditionFailed", "storeFull"];
+
 function log(line: string): void {
   console.error(line);
 }
 
-async function main(args: readonly string[]): Promise<number> {
+async function run(args: readonly string[]): Promise<number> {
   const read = readArgs(args, {
     adminPassword: Deno.env.get("OTA_ADMIN_PASSWORD"),
+    brokerUser: Deno.env.get("OTA_BROKER_USER"),
+    brokerPassword: Deno.env.get("OTA_BROKER_PASSWORD"),
     board: new URL("../dist/board", import.meta.url).pathname,
   });
   if ("exitCode" in read) {
@@ -30,6 +35,16 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const { config, json, lifeline } = read;
   const ending = ended(lifeline);
+  if (read.supervise) {
+    const stop = new AbortController();
+    void ending.then(() => stop.abort());
+    return await runSupervised(ownCommand(args), stop.signal);
+  }
+  // Not loaded by a supervisor, which needs a fraction of the memory without it.
+  const { startServer } = await import("./compose.ts");
+  if (!await Deno.stat(`${config.board}/index.html`).then((info) => info.isFile, () => false)) {
+    log(`The notice board has no pages in "${config.board}": run deno task build`);
+  }
   const server = await startServer(config, log);
   const { http, device, mqtt } = server.urls;
   if (json) console.log(JSON.stringify({ http, device, mqtt }));
@@ -55,15 +70,27 @@ function ended(lifeline: boolean): Promise<void> {
   });
 }
 
-if (import.meta.main) {
+/**
+ * The program, to its end.
+ *
+ * @param args Its arguments.
+ */
+export async function main(args: readonly string[]): Promise<never> {
+  dieOfUncaught();
   try {
-    Deno.exit(await main(Deno.args));
-  } catch (error) {
-    if (!(error instanceof UpdateFailure)) {
-      console.error(error);
-      Deno.exit(1);
+    if (args.includes("--self-test")) {
+      const { selfTest } = await import("./self_test.ts");
+      Deno.exit(await selfTest());
     }
-    log(error.message);
-    Deno.exit(error.failure === "preconditionFailed" ? 5 : 1);
+    Deno.exit(await run(args));
+  } catch (error) {
+    if (error instanceof UpdateFailure && FOR_A_PERSON.includes(error.failure)) {
+      log(error.message);
+      Deno.exit(5);
+    }
+    sayFatal(error);
+    Deno.exit(1);
   }
 }
+
+if (import.meta.main) await main(Deno.args);

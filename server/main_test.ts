@@ -49,6 +49,42 @@ Deno.test("readArgs() answers wrong usage with 2 and the reason, and --help with
   assertEquals([help.exitCode, /--behind-proxy/.test(help.text)], [0, true]);
 });
 
+Deno.test("readArgs() takes the broker's user from the environment, and prints no password", () => {
+  const env = { ...ENV, brokerUser: "ota-server", brokerPassword: "hidden" };
+  const more = ["--broker-passwords", "p", "--broker-pid", "q"];
+  const args = ["--data", "/d", "--broker", "mqtt://127.0.0.1:1884"];
+  const { config } = readArgs([...args, ...more], env) as Invocation;
+  assertEquals(config.broker, {
+    url: "mqtt://127.0.0.1:1884",
+    login: { user: "ota-server", password: "hidden" },
+    ...{ passwords: "p", pidFile: "q" },
+  });
+  const usage = read("--broker", "mqtt:/hidden@x:y") as Usage;
+  assertEquals([usage.exitCode, usage.text.includes("hidden")], [2, false]);
+  for (const wrong of [more, [...args.slice(2), "--broker-pid", "q"]]) {
+    assertEquals((read(...wrong) as Usage).exitCode, 2);
+  }
+  const refused: [string, string[]][] = [
+    ["mqtt://broker.example:1883", []], // Not loopback.
+    ["mqtt://127.0.0.1", more], // No user.
+    ["mqtt://WVWZZZ1JZXW000001:hidden@127.0.0.1", []],
+    ["mqtt://a%2Fb:hidden@127.0.0.1", []],
+    ["mqtt://ota-server@127.0.0.1", []],
+  ];
+  for (const [url, rest] of refused) {
+    try {
+      read("--broker", url, ...rest);
+    } catch (error) {
+      assert(error instanceof UpdateFailure && !error.message.includes("hidden"));
+      assertEquals(error.failure, "preconditionFailed");
+      continue;
+    }
+    throw new Error(`Cannot pass: ${url} was taken`);
+  }
+  const remote = read("--broker", "mqtts://broker.example:8883") as Invocation;
+  assertEquals(remote.config.broker, { url: "mqtts://broker.example:8883" });
+});
+
 Deno.test("readArgs() refuses to expose passwords or vehicles on an open line", async () => {
   for (
     const args of [
@@ -107,9 +143,9 @@ Deno.test("startServer() refuses damaged and newer records, and touches neither"
   const db = new DatabaseSync(file);
   db.exec("PRAGMA user_version = 99");
   db.close();
-  assertMatch(await refusal(test, {}), /schema version 99, this program knows 1/);
+  assertMatch(await refusal(test, {}), /schema version 99, this program knows 2/);
   const again = new DatabaseSync(file);
-  again.exec("PRAGMA user_version = 1");
+  again.exec("PRAGMA user_version = 2");
   again.close();
   test.server = await startServer(test.config, () => {});
 });

@@ -56,6 +56,10 @@ export const RUNNER_DATA_BYTES = 1_500_000_000;
 
 /** Silence of a download after which the line counts as cut. */
 export const DOWNLOAD_STALL_MS = 15_000;
+/** A download that brings less than this in {@linkcode DOWNLOAD_WINDOW_MS} counts as cut too. */
+export const DOWNLOAD_WINDOW_BYTES = 64 * KIB;
+/** One KiB a second is under the slowest mobile network; whoever sends less wants to hold us. */
+export const DOWNLOAD_WINDOW_MS = 60_000;
 /** A request without a body must be answered within this. */
 export const REQUEST_TIMEOUT_MS = 15_000;
 /** First pause before a failed request is repeated. */

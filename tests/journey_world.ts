@@ -17,6 +17,8 @@ import {
   startVehicleProcess,
   type VehicleProcess,
 } from "../scripts/process.ts";
+import type { Mosquitto } from "./mosquitto_world.ts";
+import type { TroubleProxy } from "./trouble_proxy.ts";
 
 /** The vehicle of the journeys. */
 export const VIN = "WVWZZZ1JZXW000001";
@@ -59,12 +61,24 @@ export class JourneyWorld implements AsyncDisposable {
   readonly folder: string = Deno.makeTempDirSync({ prefix: "headunit-ota-" });
   server!: ServerProcess;
   vehicle!: VehicleProcess;
+  /** Started with `--supervise`. */
+  supervise = false;
+  /** The vehicle's data folder. */
+  vehicleData: string = `${this.folder}/vehicle`;
+  /** Options of the runtime, for trouble that no flag of ours makes. */
+  runtime: readonly string[] = [];
+  /** Between vehicle and server, if there is one. */
+  proxy: TroubleProxy | undefined;
   readonly #profile: readonly EcuProfile[];
-  readonly #consent: "ask" | "auto";
+  consent: "ask" | "auto";
+  /** In place of the server's own broker, if there is one. */
+  broker: Mosquitto | undefined;
+  /** More arguments of the server. */
+  serverArgs: readonly string[] = [];
 
   constructor(profile: readonly EcuProfile[], consent: "ask" | "auto" = "auto") {
     this.#profile = profile;
-    this.#consent = consent;
+    this.consent = consent;
   }
 
   /** Starts server and vehicle, and enrols it. */
@@ -74,6 +88,11 @@ export class JourneyWorld implements AsyncDisposable {
     await this.startServer();
     const login = await this.ota("login", "--server", this.server.urls.http);
     assertEquals(login.code, 0, login.stderr);
+    if (this.broker !== undefined) {
+      await this.json(...this.broker.otaArgs);
+      await this.broker.start();
+      await this.#serverReady(); // Mosquitto 2.0 forgets max_qos when it reads passwords again.
+    }
     const [enrolment] = await this.json("enrol", "--vin", VIN) as [{ token: string }];
     await this.startVehicle(enrolment.token);
     return this;
@@ -82,17 +101,39 @@ export class JourneyWorld implements AsyncDisposable {
   /** Starts the server, again on its kept ports. */
   async startServer(): Promise<void> {
     const password = "journey-password";
-    this.server = await startServerProcess({ data: `${this.folder}/server`, password });
+    const outside = this.broker?.serverArgs;
+    this.server = await startServerProcess({
+      data: `${this.folder}/server`,
+      runtime: this.runtime,
+      supervise: this.supervise,
+      password,
+      args: [...outside?.args ?? [], ...this.serverArgs],
+      ...(outside === undefined ? {} : { broker: outside.broker, env: this.broker!.serverEnv }),
+    });
+    if (this.proxy !== undefined) this.proxy.server = this.server.urls.http;
+  }
+
+  /** Waits until the server has found its broker. */
+  async #serverReady(): Promise<void> {
+    for (const end = Date.now() + PATIENCE_SECONDS * 1000; Date.now() < end;) {
+      const answer = await fetch(`${this.server.urls.http}/readyz`);
+      await answer.body?.cancel();
+      if (answer.ok) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`the server does not find its broker\n${this.server.logs.join("\n")}`);
   }
 
   /** Starts the vehicle, again on its kept port. */
   async startVehicle(enrol?: string): Promise<void> {
     this.vehicle = await startVehicleProcess({
-      data: `${this.folder}/vehicle`,
-      server: this.server.urls.http,
+      data: this.vehicleData,
+      runtime: this.runtime,
+      server: this.proxy?.url ?? this.server.urls.http,
+      supervise: this.supervise,
       vin: VIN,
       profile: `${this.folder}/profile.json`,
-      consent: this.#consent,
+      consent: this.consent,
       ...(enrol === undefined ? {} : { enrol }),
     });
   }
@@ -171,7 +212,7 @@ export class JourneyWorld implements AsyncDisposable {
 
   /** The vehicle's MQTT password. */
   secret(): string {
-    const text = Deno.readTextFileSync(`${this.folder}/vehicle/identity.json`);
+    const text = Deno.readTextFileSync(`${this.vehicleData}/identity.json`);
     const { secret } = JSON.parse(text) as { secret: string };
     assert(secret.length >= 32);
     return secret;
@@ -180,6 +221,8 @@ export class JourneyWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.vehicle?.stop();
     await this.server?.stop();
+    await this.broker?.stop();
+    await this.proxy?.[Symbol.asyncDispose]();
     await Deno.remove(this.folder, { recursive: true });
   }
 }

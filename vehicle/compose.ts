@@ -6,6 +6,7 @@
 import { UpdateFailure } from "shared/failure.ts";
 import { bunzip2 } from "shared/node/bunzip2.ts";
 import { sha256Digest } from "shared/node/digest.ts";
+import { checkClock } from "shared/self_check.ts";
 import { HttpBackend } from "vehicle/adapters/backend_http.ts";
 import { systemClock } from "vehicle/adapters/clock_system.ts";
 import type { FileDisk } from "vehicle/adapters/disk_file.ts";
@@ -44,12 +45,13 @@ export async function startVehicle(
   log: (line: string) => void,
 ): Promise<Vehicle> {
   const { dataDir, vin } = config;
+  checkClock(systemClock.now());
   const cleanup: (() => void | Promise<void>)[] = [];
   const undo = async () => {
     for (const step of cleanup.splice(0).reverse()) await step();
   };
   try {
-    const lock = lockFolder(dataDir);
+    const lock = await lockFolder(dataDir);
     cleanup.push(() => lock.close());
     const identity = await identify(config, log);
     const places = new ServerPlaces(config.server, identity);
@@ -96,6 +98,7 @@ export async function startVehicle(
       newId: () => crypto.randomUUID(),
       consent: config.consent,
       signals: PARKED,
+      ...(config.lastError === undefined ? {} : { lastError: config.lastError }),
     });
 
     cleanup.push(async () => void await Promise.all(ecus.map((ecu) => ecu.powerOff())));
@@ -118,7 +121,13 @@ export async function startVehicle(
     return { hmi: `http://${shown}:${port}`, done: running, stop: undo };
   } catch (error) {
     await undo();
-    throw error;
+    if (!/os error (28|122)\b|ENOSPC|EDQUOT/.test(String(error))) throw error;
+    throw new UpdateFailure(
+      "storageFull",
+      dataDir,
+      `Cannot start ${vin}: the medium of "${dataDir}" is full; free space on it`,
+      { cause: error },
+    );
   }
 }
 

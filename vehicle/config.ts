@@ -6,6 +6,7 @@
 import { DEFAULT_SLOT_BYTES } from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
 import { VehicleProfile } from "shared/protocol/ecu.ts";
+import type { LastError } from "shared/protocol/messages.ts";
 
 /** How a vehicle process is started. */
 export interface VehicleConfig {
@@ -19,6 +20,8 @@ export interface VehicleConfig {
   readonly consent: "ask" | "auto";
   /** The built head-unit pages. */
   readonly pagesDir: string;
+  /** Why the run before this one ended, if a supervisor says so. */
+  readonly lastError?: LastError;
 }
 
 /** The vehicle one gets without a profile (system.md). */

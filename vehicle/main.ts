@@ -9,9 +9,11 @@
 // deno-lint-ignore-file no-console
 import { Command, CommanderError, Option } from "commander";
 import { UpdateFailure } from "shared/failure.ts";
-import { parseAs } from "shared/parse.ts";
+import { MAX_JSON_BYTES } from "shared/limits.ts";
+import { parseAs, parseJsonAs } from "shared/parse.ts";
 import { Vin } from "shared/protocol/common.ts";
-import { startVehicle } from "./compose.ts";
+import { LastError } from "shared/protocol/messages.ts";
+import { dieOfUncaught, ownCommand, runSupervised, sayFatal } from "vehicle/adapters/supervisor.ts";
 import { DEFAULT_PROFILE, parseHostPort, parseProfile, type VehicleConfig } from "./config.ts";
 
 /** A second signal within this is the same one: a terminal and `deno task` both send it. */
@@ -28,6 +30,8 @@ interface Options {
   readonly pages: string;
   readonly json: boolean;
   readonly lifeline: boolean;
+  readonly supervise: boolean;
+  readonly lastError?: string;
 }
 
 const log = (line: string) => console.error(`vehicle: ${line}`);
@@ -56,6 +60,12 @@ function parseOptions(args: readonly string[]): Options {
     )
     .option("--json", "print the ready line as JSON", false)
     .option("--lifeline", "stop when standard input ends", false)
+    .option("--supervise", "start it again when it crashes, with growing pauses and a limit", false)
+    .option(
+      "--self-test",
+      "boot a sample image, show the screen, say whether that went well; alone",
+    )
+    .addOption(new Option("--last-error <json>").hideHelp())
     .exitOverride();
   return command.parse([...args], { from: "user" }).opts<Options>();
 }
@@ -78,38 +88,52 @@ function configOf(options: Options): VehicleConfig {
       : parseProfile(Deno.readTextFileSync(options.profile)),
     consent: options.consent,
     pagesDir: options.pages,
+    ...(options.lastError === undefined ? {} : {
+      lastError: parseJsonAs(LastError, options.lastError, {
+        what: "--last-error",
+        maxBytes: MAX_JSON_BYTES,
+      }),
+    }),
   };
 }
 
-/** Waits for a signal, for the end of the lifeline, or for the vehicle to break. */
+/** Runs until a signal, the end of the lifeline, or a fault of the vehicle. */
 async function run(options: Options, config: VehicleConfig): Promise<number> {
+  const ending = ended(options.lifeline);
+  if (options.supervise) {
+    const stop = new AbortController();
+    void ending.then(() => stop.abort());
+    return await runSupervised(ownCommand(Deno.args), stop.signal);
+  }
+  // Before it listens there is nothing to say goodbye to, and it may be waiting for its server.
+  let started = false;
+  void ending.then(() => started || Deno.exit(0));
+  // Not loaded by a supervisor, which needs a fraction of the memory without it.
+  const { startVehicle } = await import("./compose.ts");
   const vehicle = await startVehicle(config, log);
+  started = true;
   const ready = { hmi: vehicle.hmi, vin: config.vin };
   console.log(options.json ? JSON.stringify(ready) : `listening hmi=${vehicle.hmi}`);
-  let stoppedAt: number | undefined;
-  let code = 0;
-  await new Promise<void>((resolve) => {
-    const stop = () => {
-      const now = performance.now();
-      if (stoppedAt !== undefined && now - stoppedAt > SAME_SIGNAL_MS) Deno.exit(130);
-      stoppedAt ??= now;
-      resolve();
-    };
-    Deno.addSignalListener("SIGINT", stop);
-    Deno.addSignalListener("SIGTERM", stop);
-    if (options.lifeline) lifeline().then(resolve);
-    vehicle.done.catch((error) => {
-      console.error(error);
-      code = 1;
-      resolve();
-    });
-  });
+  const broken = vehicle.done.then(() => 0, (error) => (sayFatal(error), 1));
+  const code = await Promise.race([ending.then(() => 0), broken]);
   await vehicle.stop();
   return code;
 }
 
-async function lifeline(): Promise<void> {
-  for await (const _ of Deno.stdin.readable);
+/** Resolves when the program is to stop: by a signal, or because its supervisor is gone. */
+function ended(lifeline: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    let firstAt: number | undefined;
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(signal, () => {
+        const now = performance.now();
+        if (firstAt !== undefined && now - firstAt > SAME_SIGNAL_MS) Deno.exit(130); // Impatient.
+        firstAt ??= now;
+        resolve();
+      });
+    }
+    if (lifeline) void Deno.stdin.readable.pipeTo(new WritableStream()).finally(resolve);
+  });
 }
 
 /** The exit code of a failure that ends the process (system.md). */
@@ -121,16 +145,28 @@ function exitCodeOf(error: unknown): number {
   return error.failure === "tokenInvalid" ? 4 : 5;
 }
 
-if (import.meta.main) {
+/**
+ * The program, to its end.
+ *
+ * @param args Its arguments.
+ */
+export async function main(args: readonly string[]): Promise<never> {
+  dieOfUncaught();
   try {
-    const options = parseOptions(Deno.args);
+    if (args.includes("--self-test")) {
+      const { selfTest } = await import("./self_test.ts");
+      Deno.exit(await selfTest(args[args.indexOf("--self-test") + 1]));
+    }
+    const options = parseOptions(args);
     Deno.exit(await run(options, configOf(options)));
   } catch (error) {
     const code = exitCodeOf(error);
     if (error instanceof UpdateFailure) {
       log(`${error.message} (${error.failure}, ${error.code}). ${error.kind.remedy}`);
-    } else if (code === 1) console.error(error);
+    } else if (code === 1) sayFatal(error);
     else if (!(error instanceof CommanderError)) log((error as Error).message);
     Deno.exit(code);
   }
 }
+
+if (import.meta.main) await main(Deno.args);

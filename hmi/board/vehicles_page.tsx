@@ -67,6 +67,16 @@ function VehicleCard(
         {vehicle.campaign !== null && `, campaign ${vehicle.campaign}`}
         {vehicle.queue.length > 0 && `, then ${vehicle.queue.join(", ")}`}
       </p>
+      {vehicle.lastError !== undefined && (
+        <p class="error" data-testid={`error-${vehicle.vin}`}>
+          <Icon name="alert" />
+          <span>
+            <b>Restarted after a crash</b> {formatAgo(vehicle.lastError.at, nowMs)}:{" "}
+            {vehicle.lastError.message}
+            {vehicle.lastError.restarts > 1 && ` (restart ${vehicle.lastError.restarts})`}
+          </span>
+        </p>
+      )}
       <ul class="ecu-cards">
         {vehicle.ecus.map((ecu) => <EcuCard key={ecu.serial} ecu={ecu} />)}
       </ul>

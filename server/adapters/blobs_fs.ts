@@ -11,6 +11,7 @@ import { statfs } from "node:fs/promises";
 import { invariant } from "shared/assert.ts";
 import type { Millis } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
+import { orStoreFull } from "./medium_full.ts";
 import type { BlobFile, BlobStore, PartFile, PartState } from "../ports.ts";
 
 /** An upload that nobody went on with for a week is given up. */
@@ -90,12 +91,16 @@ class FolderBlobs implements BlobStore {
 
   async commit(file: PartFile, sha256: string): Promise<void> {
     invariant(file instanceof OpenFile, "a part file of this store");
-    await file.file.sync(); // The bytes first, then the name that vouches for them.
-    file.close();
     const path = this.#path(sha256);
     const folder = path.slice(0, path.lastIndexOf("/"));
-    await Deno.mkdir(folder, { recursive: true });
-    await Deno.rename(file.path, path);
+    try {
+      await file.file.sync(); // The bytes first, then the name that vouches for them.
+      file.close();
+      await Deno.mkdir(folder, { recursive: true });
+      await Deno.rename(file.path, path);
+    } catch (cause) {
+      throw orStoreFull(`keep ${sha256}`, cause);
+    }
     for (const each of [folder, this.blobs]) {
       using directory = await Deno.open(each);
       await directory.sync();
@@ -113,7 +118,10 @@ class FolderBlobs implements BlobStore {
   }
 
   async #openWritable(path: string): Promise<PartFile> {
-    const file = await Deno.open(path, { read: true, write: true, create: true });
+    const options = { read: true, write: true, create: true };
+    const file = await Deno.open(path, options).catch((cause) => {
+      throw orStoreFull("begin a file", cause);
+    });
     return new OpenFile(path, file, (await file.stat()).size);
   }
 
@@ -175,13 +183,7 @@ class OpenFile implements PartFile, BlobFile {
         written += count;
         this.lengthBytes += count;
       } catch (cause) {
-        if (!/os error (28|122)\b/.test((cause as Error).message)) throw cause; // ENOSPC, EDQUOT
-        throw new UpdateFailure(
-          "storeFull",
-          "store",
-          `Cannot store ${bytes.length} more bytes: the medium is full`,
-          { cause },
-        );
+        throw orStoreFull(`store ${bytes.length} more bytes`, cause);
       }
     }
   }

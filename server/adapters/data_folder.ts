@@ -49,7 +49,7 @@ export async function takeDataFolder(path: string): Promise<DataFolder> {
       { cause },
     );
   }
-  if (!lock.tryLockSync(true)) {
+  if (!await tryLock(lock)) {
     lock.close();
     throw new UpdateFailure(
       "preconditionFailed",
@@ -65,7 +65,9 @@ export async function takeDataFolder(path: string): Promise<DataFolder> {
       path,
       ports,
       async keepPorts(kept) {
-        await Deno.writeTextFile(`${file}.new`, JSON.stringify({ ...ports, ...kept, v: 1 }));
+        const text = JSON.stringify({ ...ports, ...kept, v: 1 });
+        if (text === JSON.stringify({ ...ports, v: 1 })) return; // A full medium is no hindrance.
+        await Deno.writeTextFile(`${file}.new`, text);
         await Deno.rename(`${file}.new`, file);
       },
       release: () => lock.close(),
@@ -89,4 +91,18 @@ async function readPorts(file: string): Promise<KeptPorts> {
     failure: "preconditionFailed",
     maxBytes: MAX_JSON_BYTES,
   });
+}
+
+/** How long a lock is waited for that should be free: before Deno 2.7 there is only waiting. */
+const LOCK_MS = 1000;
+
+/** Takes the lock if it is free. The process that holds one frees it by its death at the latest. */
+async function tryLock(lock: Deno.FsFile): Promise<boolean> {
+  if ("tryLockSync" in lock) return lock.tryLockSync(true);
+  const file = lock as Deno.FsFile; // Deno 2.6, as in compiled programs.
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), LOCK_MS);
+  const taken = await Promise.race([file.lock(true).then(() => true), late]);
+  clearTimeout(timer);
+  return taken;
 }

@@ -4,9 +4,11 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { UpdateFailure } from "shared/failure.ts";
 import type { Records, RecordStore } from "../ports.ts";
+import { isRecordsFull, storeFull } from "./medium_full.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { Rows } from "./records_rows.ts";
 
@@ -29,10 +31,14 @@ export function openRecords(file: string): RecordStore {
     if (check.quick_check !== "ok") throw new Error(check.quick_check);
     migrate(writer, file);
     const reader = new DatabaseSync(file, { timeout: BUSY_MS, readOnly: true });
-    return new SqliteStore(writer, reader);
+    return new SqliteStore(writer, reader, file);
   } catch (cause) {
     writer?.close();
     if (cause instanceof UpdateFailure) throw cause;
+    const message = `Cannot open the records "${file}": the medium is full; free space on it`;
+    if (isRecordsFull(cause, dirname(file))) {
+      throw new UpdateFailure("preconditionFailed", "database", message, { cause });
+    }
     throw new UpdateFailure(
       "preconditionFailed",
       "database",
@@ -69,7 +75,11 @@ class SqliteStore implements RecordStore {
   readonly #reading: Rows;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(readonly writer: DatabaseSync, readonly reader: DatabaseSync) {
+  constructor(
+    readonly writer: DatabaseSync,
+    readonly reader: DatabaseSync,
+    readonly file: string,
+  ) {
     this.#writing = new Rows(writer);
     this.#reading = new Rows(reader);
   }
@@ -91,8 +101,9 @@ class SqliteStore implements RecordStore {
       this.writer.exec("COMMIT");
       return result;
     } catch (error) {
-      this.writer.exec("ROLLBACK");
-      throw error;
+      // On a full medium SQLite may have rolled back by itself (lang_transaction.html).
+      if (this.writer.isTransaction) this.writer.exec("ROLLBACK");
+      throw isRecordsFull(error, dirname(this.file)) ? storeFull("keep the records", error) : error;
     }
   }
 

@@ -6,6 +6,7 @@
 import { invariant } from "shared/assert.ts";
 import { isoTime, type Millis } from "shared/clock.ts";
 import type { BoardSnapshot, Campaign, Release, Vehicle } from "shared/protocol/api.ts";
+import { errorFields, type Trouble } from "../campaign/bulletins.ts";
 import { believed } from "../campaign/fold.ts";
 import type { Ledger } from "../campaign/ledger.ts";
 import { shownState } from "../campaign/verbs.ts";
@@ -16,6 +17,8 @@ import type { ChangeName, FeedSource } from "./feed.ts";
 export interface ServerState {
   readonly state: string;
   readonly sinceMs: Millis;
+  /** Why it was restarted, while that is to be told, or what is wrong now. */
+  readonly lastError: Trouble | undefined;
 }
 
 /** Makes entities. */
@@ -77,14 +80,14 @@ export class View implements FeedSource {
 
   /** Everything the board shows. */
   async snapshot(): Promise<BoardSnapshot> {
-    const { state, sinceMs } = this.server();
+    const { state, sinceMs, lastError } = this.server();
     return {
       v: 1,
       releases: await this.releases(),
       campaigns: await this.campaigns(),
       vehicles: await this.vehicles(),
       hardware: await this.records.read((tables) => tables.hardware()),
-      server: { state, since: isoTime(sinceMs) },
+      server: { state, since: isoTime(sinceMs), ...errorFields(lastError) },
     };
   }
 
@@ -105,6 +108,7 @@ export class View implements FeedSource {
         release.sha256,
       ]),
     );
+    const newest = (live.report?.seq ?? 0) > (row.report?.seq ?? 0) ? live.report : row.report;
     const conn = live.conn === "never" && row.lastSeenAt !== null ? "offline" : live.conn;
     return {
       v: 1,
@@ -115,6 +119,7 @@ export class View implements FeedSource {
       campaign: row.current,
       queue: [...row.queue],
       ecus: believed(row.report, live.report, wanted),
+      ...(newest?.lastError === undefined ? {} : { lastError: newest.lastError }),
     };
   }
 }

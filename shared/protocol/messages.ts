@@ -57,12 +57,26 @@ export const Conn: z.ZodEnum<{ online: "online"; rebooting: "rebooting"; offline
 /** Whether a vehicle is connected. */
 export type Conn = z.infer<typeof Conn>;
 
+/** Why a program ended before its supervisor started it again. */
+export const LastError = z.object({
+  /** When it ended. */
+  at: Instant,
+  /** The first line of its error, or the signal that ended it. */
+  message: z.string().max(500),
+  /** Restarts since a person started it. */
+  restarts: z.number().int().min(1),
+});
+/** Why a program ended before its supervisor started it again. */
+export type LastError = z.infer<typeof LastError>;
+
 /** `ota/v1/server/status`, retained; the will says it is gone. */
 export const ServerStatus = z.object({
   v: V1,
   state: z.enum(["running", "stopping", "gone"]),
   since: Instant,
+  /** Why it was restarted, for a day or until a person starts it anew. */
   lastError: z.string().max(500).optional(),
+  lastErrorAt: Instant.optional(),
 });
 /** How the server is. */
 export type ServerStatus = z.infer<typeof ServerStatus>;
@@ -112,6 +126,8 @@ export const VehicleReport = z.object({
   at: Instant,
   campaign: CampaignId.nullable(),
   ecus: z.array(EcuReport).max(MAX_ECUS),
+  /** Why the vehicle's process was restarted, for a day or until a person starts it anew. */
+  lastError: LastError.optional(),
 });
 /** Where a vehicle stands. */
 export type VehicleReport = z.infer<typeof VehicleReport>;

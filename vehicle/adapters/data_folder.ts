@@ -12,7 +12,7 @@ import { UpdateFailure } from "shared/failure.ts";
  * @returns The lock: freed when it is closed, or when the process dies.
  * @throws {UpdateFailure} `preconditionFailed` if it cannot be written or is in use.
  */
-export function lockFolder(dataDir: string): Deno.FsFile {
+export async function lockFolder(dataDir: string): Promise<Deno.FsFile> {
   let lock: Deno.FsFile;
   try {
     Deno.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -26,7 +26,7 @@ export function lockFolder(dataDir: string): Deno.FsFile {
       { cause },
     );
   }
-  if (lock.tryLockSync(true)) return lock;
+  if (await tryLock(lock)) return lock;
   lock.close();
   throw new UpdateFailure(
     "preconditionFailed",
@@ -53,5 +53,20 @@ export function keptPort(dataDir: string): number | undefined {
 
 /** Remembers the port for the next start. */
 export function keepPort(dataDir: string, port: number): void {
-  Deno.writeTextFileSync(`${dataDir}/hmi-port`, `${port}\n`);
+  // Written once: on a full medium, writing it again would lose it.
+  if (keptPort(dataDir) !== port) Deno.writeTextFileSync(`${dataDir}/hmi-port`, `${port}\n`);
+}
+
+/** How long a lock is waited for that should be free: before Deno 2.7 there is only waiting. */
+const LOCK_MS = 1000;
+
+/** Takes the lock if it is free. The process that holds one frees it by its death at the latest. */
+async function tryLock(lock: Deno.FsFile): Promise<boolean> {
+  if ("tryLockSync" in lock) return lock.tryLockSync(true);
+  const file = lock as Deno.FsFile; // Deno 2.6, as in compiled programs.
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), LOCK_MS);
+  const taken = await Promise.race([file.lock(true).then(() => true), late]);
+  clearTimeout(timer);
+  return taken;
 }

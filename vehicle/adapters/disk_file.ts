@@ -8,6 +8,8 @@ import { UpdateFailure } from "shared/failure.ts";
 import type { Disk } from "vehicle/ports.ts";
 
 const SECTOR_BYTES = 512;
+/** A page of every file system: smaller ones would leave holes beside what is written. */
+const RESERVE_PIECE_BYTES = 4096;
 
 /** Opens, or makes, a disk file. A longer one is cut never: it may hold an image. */
 export class FileDisk implements Disk, Disposable {
@@ -18,16 +20,18 @@ export class FileDisk implements Disk, Disposable {
   /**
    * @param path The file.
    * @param sizeBytes Its size, rounded up to whole sectors.
+   * @param reservedBytes So many of its first bytes are given room on the medium now: what lies
+   * there can be written later also when the medium is full. The rest is sparse.
    * @throws {UpdateFailure} `storageFailed` if it cannot be opened or is larger than that.
    */
-  constructor(readonly path: string, sizeBytes: number) {
+  constructor(readonly path: string, sizeBytes: number, reservedBytes = 0) {
     this.sectors = Math.ceil(sizeBytes / SECTOR_BYTES);
     try {
       this.#fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
     } catch (cause) {
       throw failed("open", path, cause);
     }
-    const present = fs.fstatSync(this.#fd).size;
+    const { size: present, blocks } = fs.fstatSync(this.#fd);
     const wanted = this.sectors * SECTOR_BYTES;
     if (present > wanted) {
       fs.closeSync(this.#fd);
@@ -37,10 +41,27 @@ export class FileDisk implements Disk, Disposable {
         `Cannot open disk "${path}": it has ${present} bytes, the profile says ${wanted}`,
       );
     }
-    if (present < wanted) {
-      fs.ftruncateSync(this.#fd, wanted);
-      fs.fsyncSync(this.#fd);
+    try {
+      if (present < wanted) fs.ftruncateSync(this.#fd, wanted);
+      // `blocks` counts 512 bytes each, whatever the file system's own are (POSIX st_blocks).
+      if (blocks * 512 < reservedBytes) this.#fillHoles(reservedBytes);
+      if (present < wanted) fs.fsyncSync(this.#fd);
+    } catch (cause) {
+      fs.closeSync(this.#fd);
+      throw cause instanceof UpdateFailure ? cause : failed("make", path, cause);
     }
+  }
+
+  /** Zeros over zeros: a cut in the middle changes nothing that can be read. */
+  #fillHoles(reservedBytes: number): void {
+    const piece = new Uint8Array(RESERVE_PIECE_BYTES);
+    const end = Math.min(reservedBytes, this.sectors * SECTOR_BYTES);
+    for (let at = 0; at < end; at += piece.length) {
+      const part = piece.subarray(0, Math.min(piece.length, end - at));
+      this.readInto(at / SECTOR_BYTES, part);
+      if (part.every((byte) => byte === 0)) this.write(at / SECTOR_BYTES, part);
+    }
+    this.sync();
   }
 
   read(sector: number, count: number): Uint8Array {

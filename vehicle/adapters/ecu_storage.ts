@@ -27,12 +27,12 @@ const SCRATCH_MARGIN_BYTES = MIB;
 export function openEcu(dataDir: string, profile: EcuProfile, opened: FileDisk[]): EcuSlots {
   const folder = `${dataDir}/ecus/${profile.serial}`;
   Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const open = (name: string, bytes: number) => {
-    const disk = new FileDisk(`${folder}/${name}.disk`, bytes);
+  const open = (name: string, bytes: number, reservedBytes = 0) => {
+    const disk = new FileDisk(`${folder}/${name}.disk`, bytes, reservedBytes);
     opened.push(disk);
     return disk;
   };
-  const boot = open("boot", BOOT_BYTES);
+  const boot = open("boot", BOOT_BYTES, BOOT_BYTES);
   const slots = { A: open("slotA", profile.slotBytes), B: open("slotB", profile.slotBytes) };
   return {
     storage: { boot, slots },
@@ -56,8 +56,9 @@ export function openGatewayDisk(
 ): FileDisk {
   const path = `${dataDir}/gateway.disk`;
   const wanted = GATEWAY_OVERHEAD_BYTES + largestSlotBytes + SCRATCH_MARGIN_BYTES;
-  // A profile with smaller slots keeps the larger disk.
-  const disk = new FileDisk(path, Math.max(wanted, sizeOf(path)));
+  // A profile with smaller slots keeps the larger disk. Journal and targets have room at all
+  // times: a full medium must not keep the vehicle from writing down that it is full.
+  const disk = new FileDisk(path, Math.max(wanted, sizeOf(path)), GATEWAY_OVERHEAD_BYTES);
   opened.push(disk);
   return disk;
 }

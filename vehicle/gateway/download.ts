@@ -6,7 +6,13 @@
  */
 import type { Clock } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, DOWNLOAD_STALL_MS } from "shared/limits.ts";
+import {
+  BACKOFF_MAX_MS,
+  BACKOFF_MIN_MS,
+  DOWNLOAD_STALL_MS,
+  DOWNLOAD_WINDOW_BYTES,
+  DOWNLOAD_WINDOW_MS,
+} from "shared/limits.ts";
 import type { Backend } from "vehicle/ports.ts";
 
 /** What is fetched, and where it goes. */
@@ -90,11 +96,13 @@ async function* piecesFrom(
       );
     }
     let at = offset;
+    const pace = { atMs: clock.monotonic(), bytes: at };
     const body = answer.body[Symbol.asyncIterator]();
     for (;;) {
       const piece = await withoutStall(body.next(), clock, line);
       if (piece.done) return;
       at += piece.value.length;
+      checkPace(pace, at, clock.monotonic());
       if (at > lengthBytes) {
         throw new UpdateFailure(
           "carrierLengthDiffers",
@@ -108,6 +116,20 @@ async function* piecesFrom(
     signal.removeEventListener("abort", cut);
     line.abort();
   }
+}
+
+/** A body that drips keeps every single wait short, and never ends (slow retrieval). */
+function checkPace(pace: { atMs: number; bytes: number }, at: number, nowMs: number): void {
+  const spentMs = nowMs - pace.atMs;
+  if (spentMs < DOWNLOAD_WINDOW_MS) return;
+  if (at - pace.bytes < DOWNLOAD_WINDOW_BYTES) {
+    throw new UpdateFailure(
+      "downloadTooSlow",
+      "line",
+      `Cannot go on with the download: ${at - pace.bytes} bytes came in ${spentMs} ms`,
+    );
+  }
+  [pace.atMs, pace.bytes] = [nowMs, at];
 }
 
 /** A server that does not answer, or a body that gives nothing, never errors by itself. */

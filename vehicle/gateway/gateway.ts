@@ -11,6 +11,8 @@ import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, POLL_MS, POSTPONE_MS } from "shared/lim
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiCommand, Signals } from "shared/protocol/hmi.ts";
+import type { LastError } from "shared/protocol/messages.ts";
+import { stillShown } from "shared/supervise.ts";
 import type { EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { HmiPort, Link } from "vehicle/ports.ts";
 import { confirming, installing, rollingBack, trying } from "./commit_phases.ts";
@@ -36,6 +38,8 @@ export interface GatewayParts extends PrepareParts {
   readonly signals: Signals;
   readonly newId: () => string;
   readonly log: (line: string) => void;
+  /** Why the run before this one ended, if it crashed. */
+  readonly lastError?: LastError;
 }
 
 /** The central gateway. */
@@ -59,10 +63,14 @@ export class Gateway implements EcuListener {
     this.#reporter = new Reporter({
       ...parts,
       starts: this.#ledger.state.starts,
-      report: () => ({
-        campaign: this.#ledger.state.campaign,
-        ecus: this.#ledger.reports(),
-      }),
+      report: () => {
+        const lastError = stillShown(parts.lastError, this.#clock.now());
+        return {
+          campaign: this.#ledger.state.campaign,
+          ecus: this.#ledger.reports(),
+          ...(lastError === undefined ? {} : { lastError }),
+        };
+      },
     });
     this.#director = new DirectorWatch({
       ...parts,

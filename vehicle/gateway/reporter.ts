@@ -26,7 +26,7 @@ export interface ReporterParts {
   /** Starts of this gateway: the upper part of sequence numbers, so that they rise across them. */
   readonly starts: number;
   /** The ECUs as they stand now. */
-  readonly report: () => Pick<VehicleReport, "campaign" | "ecus">;
+  readonly report: () => Pick<VehicleReport, "campaign" | "ecus" | "lastError">;
   readonly log: (line: string) => void;
 }
 

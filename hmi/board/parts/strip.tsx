@@ -52,7 +52,13 @@ export function Strip({ board }: { readonly board: Board }): VNode {
             {server.state}
           </b>
           <span>server, since {formatAgo(server.since, board.nowMs.value)}</span>
-          {server.lastError !== undefined && <span>{server.lastError}</span>}
+          {server.lastError !== undefined && (
+            <span class="crash" data-testid="server-error">
+              {server.lastErrorAt !== undefined &&
+                `restarted ${formatAgo(server.lastErrorAt, board.nowMs.value)}: `}
+              {server.lastError}
+            </span>
+          )}
         </div>
       )}
     </section>

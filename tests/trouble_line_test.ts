@@ -1,0 +1,256 @@
+/**
+ * A line in trouble: each leads to patience or to a named failure, and is noticed in time.
+ * Prints how long that took; no figure is asserted.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console
+import { assert, assertEquals, assertRejects } from "@std/assert/mod.js";
+import type { Clock } from "shared/clock.ts";
+import { type FailureName, UpdateFailure } from "shared/failure.ts";
+import { sha256Hex } from "shared/node/digest.ts";
+import type { VehicleReport } from "shared/protocol/messages.ts";
+import { HttpBackend } from "vehicle/adapters/backend_http.ts";
+import { systemClock } from "vehicle/adapters/clock_system.ts";
+import { ServerPlaces } from "vehicle/adapters/server_places.ts";
+import { downloadCarrier } from "vehicle/gateway/download.ts";
+import { ecu, firmware, JourneyWorld, VIN } from "./journey_world.ts";
+import { type Trouble, TroubleProxy } from "./trouble_proxy.ts";
+
+/** The machine's clock, so many times as fast: a stall of 15 s is noticed in 0.3 s. */
+function fastClock(times: number): Clock {
+  return {
+    now: () => systemClock.now(),
+    monotonic: () => systemClock.monotonic() * times,
+    sleep: (ms, signal) => systemClock.sleep(ms / times, signal),
+  };
+}
+
+const IMAGE = crypto.getRandomValues(new Uint8Array(60_000));
+const SHA256 = sha256Hex(IMAGE);
+const IDENTITY = { v: 1, vin: VIN, secret: "s".repeat(43), broker: "mqtt://127.0.0.1:1" } as const;
+
+/** A server with one carrier, behind a line in trouble. */
+async function withLine<T>(
+  work: (backend: HttpBackend, proxy: TroubleProxy) => Promise<T>,
+): Promise<T> {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
+    const { pathname, origin: url } = new URL(request.url);
+    if (pathname === "/api/v1/endpoints") {
+      return Response.json({ v: 1, device: url, broker: IDENTITY.broker });
+    }
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.get("range") ?? "")?.[1] ?? 0);
+    const range = `bytes ${from}-${IMAGE.length - 1}/${IMAGE.length}`;
+    return from === 0
+      ? new Response(IMAGE)
+      : new Response(IMAGE.slice(from), { status: 206, headers: { "content-range": range } });
+  });
+  try {
+    await using proxy = new TroubleProxy();
+    proxy.server = `http://127.0.0.1:${server.addr.port}`;
+    const places = new ServerPlaces(proxy.url, { ...IDENTITY, device: proxy.url });
+    return await work(new HttpBackend({ ...IDENTITY, device: proxy.url }, places), proxy);
+  } finally {
+    await server.shutdown();
+  }
+}
+
+interface Case {
+  readonly name: string;
+  /** What is done to the first answers for the carrier; those after them are good. */
+  readonly troubles: readonly Trouble[];
+  /** What is waited out on the way. */
+  readonly patient?: readonly FailureName[];
+  /** The failure at the end; none: the image arrives. */
+  readonly fails?: FailureName;
+}
+
+const SHORT: Trouble = { kind: "short", afterBytes: 20_000 };
+const RANGE = (text: string): Trouble => ({ kind: "header", fields: { "content-range": text } });
+
+const CASES: readonly Case[] = [
+  { name: "404", troubles: [{ kind: "status", status: 404 }], fails: "carrierMissing" },
+  {
+    name: "500, then 503",
+    troubles: [{ kind: "status", status: 500 }, { kind: "status", status: 503 }],
+    patient: ["serverUnreachable", "serverUnreachable"],
+  },
+  { name: "401", troubles: [{ kind: "status", status: 401 }], patient: ["serverRefused"] },
+  { name: "a short body", troubles: [SHORT], patient: ["downloadInterrupted"] },
+  {
+    name: "a body that stalls",
+    troubles: [{ kind: "stall", afterBytes: 20_000 }],
+    patient: ["downloadTooSlow"],
+  },
+  { name: "no answer at all", troubles: [{ kind: "silence" }], patient: ["downloadTooSlow"] },
+  {
+    name: "a body that drips",
+    troubles: [{ kind: "drip", bytes: 40, everyMs: 20 }],
+    patient: ["downloadTooSlow"],
+  },
+  {
+    name: "an endless body",
+    troubles: [{ kind: "endless" }],
+    fails: "carrierLengthDiffers",
+  },
+  {
+    name: "another length than the release names",
+    troubles: [{ kind: "header", fields: { "content-length": "999999" } }],
+    fails: "carrierLengthDiffers",
+  },
+  {
+    name: "a Content-Range from elsewhere",
+    troubles: [SHORT, RANGE(`bytes 0-59999/${IMAGE.length}`)],
+    patient: ["downloadInterrupted"],
+    fails: "carrierLengthDiffers",
+  },
+  {
+    name: "a Content-Range of another length",
+    troubles: [SHORT, RANGE("bytes 20000-59999/70000")],
+    patient: ["downloadInterrupted"],
+    fails: "carrierLengthDiffers",
+  },
+  {
+    name: "a Content-Range that is none",
+    troubles: [SHORT, RANGE("lines 1-2")],
+    patient: ["downloadInterrupted"],
+    fails: "carrierLengthDiffers",
+  },
+];
+
+for (const { name, troubles, patient = [], fails } of CASES) {
+  const end = fails === undefined ? "is waited out" : `ends as ${fails}`;
+  Deno.test(`download: ${name} ${end}`, async () => {
+    await withLine(async (backend, proxy) => {
+      const clock = fastClock(50);
+      const left = [...troubles];
+      proxy.trouble = (path) => path.startsWith("/carriers/") ? left.shift() : undefined;
+      const got: Uint8Array[] = [];
+      const paused: FailureName[] = [];
+      const begunMs = clock.monotonic();
+      const noticed: string[] = [];
+      const run = downloadCarrier(backend, clock, {
+        carrierSha256: SHA256,
+        lengthBytes: IMAGE.length,
+        offset: 0,
+        sink: (bytes) => void got.push(bytes),
+        signal: new AbortController().signal,
+        onPause(failure) {
+          paused.push(failure.failure);
+          noticed.push(
+            `${failure.failure} at ${((clock.monotonic() - begunMs) / 1000).toFixed(1)} s`,
+          );
+        },
+      });
+      if (fails === undefined) await run;
+      else assertEquals((await assertRejects(() => run, UpdateFailure)).failure, fails);
+      assertEquals(paused, [...patient]);
+      if (fails === undefined) assertEquals(sha256Hex(joined(got)), SHA256);
+      assertEquals(left.length, 0, "every trouble was met");
+      console.log(`    noticed: ${[...noticed, fails ?? "arrived"].join(", ")}`);
+    });
+  });
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(parts.flatMap((part) => [...part]));
+}
+
+Deno.test("targets, reports and the way to the server: silence and endless answers end in time", async () => {
+  const { signal } = new AbortController();
+  const targets = (backend: HttpBackend) => backend.targets(signal);
+  const manifest = (backend: HttpBackend) =>
+    backend.manifest({ v: 1, vin: VIN } as VehicleReport, signal);
+  const cases: [string, Trouble, (backend: HttpBackend) => Promise<unknown>, FailureName][] = [
+    ["targets", { kind: "silence" }, targets, "serverUnreachable"],
+    ["targets", { kind: "stall", afterBytes: 9 }, targets, "serverUnreachable"],
+    ["targets", { kind: "endless" }, targets, "metadataInvalid"],
+    ["targets", { kind: "status", status: 500 }, targets, "serverUnreachable"],
+    ["manifest", { kind: "silence" }, manifest, "serverUnreachable"],
+    ["manifest", { kind: "status", status: 404 }, manifest, "carrierMissing"],
+  ];
+  // All at once, since they wait, each on a line of its own.
+  await Promise.all(
+    cases.map(([what, trouble, ask, failure]) =>
+      withLine(async (backend, proxy) => {
+        proxy.trouble = (path) => path.startsWith("/api/") ? undefined : trouble;
+        const begunMs = performance.now();
+        const error = await assertRejects(() => ask(backend), UpdateFailure);
+        assertEquals([what, trouble.kind, error.failure], [what, trouble.kind, failure]);
+        const seconds = ((performance.now() - begunMs) / 1000).toFixed(1);
+        console.log(`    ${what}, ${trouble.kind}: ${failure} after ${seconds} s`);
+      })
+    ),
+  );
+  await withLine(async (_backend, proxy) => {
+    proxy.trouble = () => ({ kind: "status", status: 500 });
+    const places = new ServerPlaces(proxy.url, { ...IDENTITY, device: "http://127.0.0.1:1" });
+    const { device } = await places.endpoints(signal);
+    assertEquals(device, "http://127.0.0.1:1", "where it was at enrolment is tried instead");
+  });
+});
+
+Deno.test("on real processes: every request meets each trouble once, and the update ends confirmed", async () => {
+  await using world = new JourneyWorld([ecu("ivi", "ivi-rpi4")]);
+  const proxy = world.proxy = new TroubleProxy();
+  await world.start();
+  const left: Record<string, Trouble[]> = {
+    "/carriers/": [
+      { kind: "status", status: 500 },
+      SHORT,
+      { kind: "stall", afterBytes: 30_000 },
+    ],
+    "/manifest": [{ kind: "short", afterBytes: 0 }, { kind: "silence" }, {
+      kind: "status",
+      status: 404,
+    }],
+    "/metadata/": [{ kind: "status", status: 503 }, { kind: "silence" }, { kind: "endless" }],
+  };
+  proxy.trouble = (path) =>
+    Object.entries(left).find(([prefix]) => path.startsWith(prefix))?.[1].shift();
+  const { campaign } = await world.publish(firmware("ivi-1.0.0"), "ivi-rpi4", "1.0.0");
+  await world.watch(campaign, 0);
+  assertEquals(left["/carriers/"], []);
+  for (const { path, range, trouble, noticedMs } of proxy.passed) {
+    if (trouble === null || trouble === "status") continue;
+    const where = path.replace(/[0-9a-f]{64}/, "…");
+    console.log(
+      `    ${where} ${range ?? ""} ${trouble}: given up after ${
+        ((noticedMs ?? 0) / 1000).toFixed(1)
+      } s`,
+    );
+  }
+});
+
+Deno.test("on real processes: what can't be healed fails by its name, and the next release installs", async () => {
+  await using world = new JourneyWorld([ecu("ivi", "ivi-rpi4")]);
+  const proxy = world.proxy = new TroubleProxy();
+  await world.start();
+  const cases: [Trouble, FailureName][] = [
+    [{ kind: "status", status: 404 }, "carrierMissing"],
+    [{ kind: "endless" }, "carrierLengthDiffers"],
+    [{ kind: "header", fields: { "content-length": "5" } }, "carrierLengthDiffers"],
+  ];
+  for (const [index, [trouble, failure]] of cases.entries()) {
+    proxy.trouble = (path) => path.startsWith("/carriers/") ? trouble : undefined;
+    const bytes = new TextEncoder().encode(
+      await Deno.readTextFile(firmware("ivi-1.0.0")) + `//${index}`,
+    );
+    await Deno.writeFile(`${world.folder}/image`, bytes);
+    const begunMs = performance.now();
+    const { campaign } = await world.publish(`${world.folder}/image`, "ivi-rpi4", `1.0.${index}`);
+    const watched = await world.ota("watch", "--campaign", campaign, "--timeout", "60");
+    assertEquals(watched.code, 1, watched.stderr);
+    const { ivi } = await world.ecus();
+    assertEquals([trouble.kind, ivi!.state, ivi!.failure?.name], [trouble.kind, "failed", failure]);
+    console.log(
+      `    ${trouble.kind}: ${failure} at the publisher after ${
+        ((performance.now() - begunMs) / 1000).toFixed(1)
+      } s`,
+    );
+  }
+  proxy.trouble = () => undefined;
+  const good = await world.publish(firmware("ivi-1.1.0"), "ivi-rpi4", "2.0.0");
+  await world.watch(good.campaign, 0);
+  assert((await world.ecus()).ivi!.version === "2.0.0");
+});
