@@ -67,6 +67,7 @@ export class MqttLink implements Link {
   async open(signal: AbortSignal): Promise<void> {
     const { vin, secret } = this.#parts.identity;
     const { broker } = await this.#parts.places.endpoints(signal);
+    signal.throwIfAborted();
     const client = mqtt.connect(broker, {
       protocolVersion: 4,
       clientId: vin,

@@ -67,6 +67,14 @@ Deno.test("begin() refuses a counter that is not above the one that runs, and a 
   assertEquals(records.read().A.image?.counter, 1);
 });
 
+Deno.test("begin() refuses what is below a confirmed counter, also when nothing runs", () => {
+  const { records, update } = world();
+  records.change("A", { unbootable: true, verdict: "slotUnsound", image: named(5) });
+  const error = assertThrows(() => update.begin(named(4), null, {}), UpdateFailure);
+  assertEquals(error.failure, "releaseDowngrade");
+  assertEquals(update.begin(named(5), null, {}), 0, "the same release may heal it");
+});
+
 Deno.test("begin() tells what an earlier attempt left, unless it is asked to begin afresh", () => {
   const one = world();
   write(one);

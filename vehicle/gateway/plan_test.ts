@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
 import fc from "fast-check";
 import { UpdateFailure } from "shared/failure.ts";
-import { inventory, running } from "../../tests/sim/sim_inventory.ts";
+import { inventory, running, slot } from "../../tests/sim/sim_inventory.ts";
 import { delta, release, targetOf, targets } from "../../tests/sim/sim_release.ts";
+import { EMPTY_SLOT } from "vehicle/bootloader/boot_record.ts";
 import { imageOf, planUpdate, runsAlready } from "./plan.ts";
 
 function refused(run: () => unknown): [string, string] {
@@ -118,4 +119,14 @@ Deno.test("planUpdate() without a usable carrier refuses with metadataInvalid", 
   offer.ecus["ivi"]!.carriers[0]!.format = "container";
   const { sha256 } = offer.ecus["ivi"]!.release;
   assertEquals(refused(() => planUpdate([inventory("ivi")], offer)), ["metadataInvalid", sha256]);
+});
+
+Deno.test("planUpdate() refuses what is below a confirmed counter on an ECU in recovery", () => {
+  const rotted = { A: slot(5, { successful: true, unbootable: true }), B: EMPTY_SLOT };
+  const ecu = inventory("ivi", { record: rotted });
+  const plan = (counter: number) =>
+    planUpdate([ecu], targets(1, "c1", { ivi: release("ivi-sim", counter) }));
+  const error = assertThrows(() => plan(4), UpdateFailure);
+  assertEquals(error.failure, "releaseDowngrade");
+  assertEquals(plan(5).steps.length, 1, "the same release may heal it");
 });
