@@ -12,7 +12,7 @@ import { UpdateFailure } from "shared/failure.ts";
 import { parseAs } from "shared/parse.ts";
 import { Vin } from "shared/protocol/common.ts";
 import { startVehicle } from "./compose.ts";
-import { DEFAULT_PROFILE, parseHostPort, parseProfile, type VehicleConfig } from "./config.ts";
+import { DEFAULT_PROFILE, parseHmi, parseProfile, type VehicleConfig } from "./config.ts";
 
 /** A second signal within this is the same one: a terminal and `deno task` both send it. */
 const SAME_SIGNAL_MS = 1000;
@@ -70,15 +70,26 @@ function configOf(options: Options): VehicleConfig {
   return {
     dataDir: options.data.replace(/\/+$/, "") || "/",
     server: server.href,
-    hmi: parseHostPort(options.hmi),
+    hmi: parseHmi(options.hmi),
     vin: parseAs(Vin, options.vin, { what: "--vin" }),
     enrolToken: options.enrol,
     profile: options.profile === undefined
       ? DEFAULT_PROFILE
-      : parseProfile(Deno.readTextFileSync(options.profile)),
+      : parseProfile(readProfile(options.profile)),
     consent: options.consent,
     pagesDir: options.pages,
   };
+}
+
+/** A profile that cannot be read is wrong usage, whatever the reason. */
+function readProfile(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read --profile "${path}": ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 /** Waits for a signal, for the end of the lifeline, or for the vehicle to break. */
