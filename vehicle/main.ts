@@ -94,29 +94,36 @@ function readProfile(path: string): string {
 
 /** Waits for a signal, for the end of the lifeline, or for the vehicle to break. */
 async function run(options: Options, config: VehicleConfig): Promise<number> {
-  const vehicle = await startVehicle(config, log);
+  const asked = askedToStop(options.lifeline);
+  const starting = startVehicle(config, log);
+  // Until it runs there is nothing to say goodbye to, and enrolment may wait for its server long.
+  const vehicle = await Promise.race([starting, asked.then(() => undefined)]);
+  if (vehicle === undefined) return 0;
   const ready = { hmi: vehicle.hmi, vin: config.vin };
   console.log(options.json ? JSON.stringify(ready) : `listening hmi=${vehicle.hmi}`);
-  let stoppedAt: number | undefined;
-  let code = 0;
-  await new Promise<void>((resolve) => {
+  const broken = vehicle.done.then(() => 0, (error) => {
+    console.error(error);
+    return 1;
+  });
+  const code = await Promise.race([asked.then(() => 0), broken]);
+  await vehicle.stop();
+  return code;
+}
+
+/** Resolves at the first signal, or when standard input ends; an impatient second one exits. */
+function askedToStop(withLifeline: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    let askedAt: number | undefined;
     const stop = () => {
       const now = performance.now();
-      if (stoppedAt !== undefined && now - stoppedAt > SAME_SIGNAL_MS) Deno.exit(130);
-      stoppedAt ??= now;
+      if (askedAt !== undefined && now - askedAt > SAME_SIGNAL_MS) Deno.exit(130);
+      askedAt ??= now;
       resolve();
     };
     Deno.addSignalListener("SIGINT", stop);
     Deno.addSignalListener("SIGTERM", stop);
-    if (options.lifeline) lifeline().then(resolve);
-    vehicle.done.catch((error) => {
-      console.error(error);
-      code = 1;
-      resolve();
-    });
+    if (withLifeline) lifeline().then(resolve);
   });
-  await vehicle.stop();
-  return code;
 }
 
 async function lifeline(): Promise<void> {
