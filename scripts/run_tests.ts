@@ -39,7 +39,7 @@ async function run(name: string, args: readonly string[]): Promise<Counts> {
   return counts;
 }
 
-/** Counts test cases; steps are cases of their own and are left out. */
+/** Counts test cases. A step is reported as "test > step" and left out; no name of a test has " > ". */
 function countCases(xml: string): Counts {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (
