@@ -137,7 +137,7 @@ function slotView(ecu: EcuReport, slot: Slot, armed: Slot | null): SlotView {
     if (WRITING.includes(ecu.state)) {
       const { doneBytes = 0, totalBytes = 0 } = ecu.progress ?? {};
       const fill = percent(doneBytes, totalBytes);
-      return { slot, role: "filling", version: coming, label: `Writing ${fill} %`, fill };
+      return { slot, role: "filling", version: coming, label: `Writing ${fill}\u00a0%`, fill };
     }
     if (STAGED.includes(ecu.state)) return full("full", "Ready", coming);
   }
@@ -158,7 +158,9 @@ export interface OfferFacts {
   readonly installs: string;
   /** `About 40 s, stay parked` */
   readonly restart: string;
-  /** `38 MB of 412 MB changed`, or just the size. */
+  /** `38 MB`: what travels. */
+  readonly transfer: string;
+  /** `38 MB of 412 MB`, or just the size. */
   readonly size: string;
 }
 
@@ -175,10 +177,29 @@ export function offerFacts(offer: HmiOffer): OfferFacts {
   return {
     installs: `About ${formatSpan(offer.minutes * 60)}`,
     restart: `About ${formatSpan(Math.max(1, offer.restartSeconds))}, stay parked`,
+    transfer: formatBytes(transfer),
     size: transfer < image
       ? `${formatBytes(transfer)} of ${formatBytes(image)}`
       : formatBytes(image),
   };
+}
+
+/**
+ * The note on time: how long the release takes, how long the restart of them all.
+ *
+ * @param offer The offer.
+ * @param release One of its releases.
+ * @returns One line.
+ */
+export function timeNote(offer: HmiOffer, release: HmiOffer["releases"][number]): string {
+  const { installs, restart, size } = offerFacts(offer);
+  if (offer.releases.length === 1) return `${installs}, ${size}. Restart: ${lower(restart)}`;
+  const own = `About ${formatSpan(release.notes.minutes * 60)}`;
+  return `${own}, together ${lower(installs)}. Restart: ${lower(restart)}`;
+}
+
+function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 /** Where the installation stands, as steps with a tick, a mark for now, or nothing yet. */

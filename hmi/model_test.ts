@@ -2,8 +2,9 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import fc from "fast-check";
 import { ECU_STATES } from "shared/protocol/common.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
-import { HMI_PHASES } from "shared/protocol/hmi.ts";
+import { HMI_PHASES, type HmiOffer } from "shared/protocol/hmi.ts";
 import { ecu, FIXTURES } from "../tests/hmi_fixtures.ts";
+import { SINGLE, TWO } from "../tests/hmi_offers.ts";
 import {
   countdown,
   leadingEcu,
@@ -12,6 +13,7 @@ import {
   progressView,
   slotsView,
   stepsOf,
+  timeNote,
 } from "./model.ts";
 
 Deno.test("modeOf() takes an unknown speed for moving, and keeps the lock screen at any speed", () => {
@@ -105,8 +107,20 @@ Deno.test("offerFacts() adds a bundle up and names both times", () => {
   assertEquals(facts, {
     installs: "About 6 min",
     restart: "About 40 s, stay parked",
+    transfer: "39 MB",
     size: "39 MB of 413 MB",
   });
+});
+
+Deno.test("timeNote() names the restart, and in a bundle the time of all together", () => {
+  const said = (offer: HmiOffer) => offer.releases.map((release) => timeNote(offer, release));
+  assertEquals(said(SINGLE), [
+    "About 3 min, 38 MB of 412 MB. Restart: about 12 s, stay parked",
+  ]);
+  assertEquals(said(TWO), [
+    "About 6 min, together about 6 min. Restart: about 40 s, stay parked",
+    "About 2 min, together about 6 min. Restart: about 40 s, stay parked",
+  ]);
 });
 
 Deno.test("stepsOf() has exactly one step under way in each phase that goes forward", () => {

@@ -24,6 +24,8 @@ export interface Hmi {
   readonly page: Signal<Page>;
   /** The campaign whose consent is being asked, bound to what the person saw. */
   readonly consent: Signal<string | null>;
+  /** The campaign whose notes were shown to their end. */
+  readonly readCampaign: Signal<string | null>;
   /** Whether the five notes are open where they are not the screen itself. */
   readonly notesOpen: Signal<boolean>;
   /** Why the last command did not reach the gateway, or was refused. */
@@ -52,6 +54,7 @@ export function createHmi(nowMs: number, ask: (hmi: Hmi, wish: Wish) => void): H
     link: signal("connecting"),
     page: signal("update"),
     consent: signal(null),
+    readCampaign: signal(null),
     notesOpen: signal(false),
     problem: signal(null),
     busy: signal(null),

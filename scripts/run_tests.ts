@@ -13,9 +13,10 @@ import { build } from "./build.ts";
 const REPORTS = ".tmp/junit";
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
 /** Folders whose tests get no permission at all. */
-const PURE = ["shared", "vehicle/bootloader", "vehicle/gateway", "vehicle/storage", "tests/sim"];
+const PURE = ["shared", "vehicle/bootloader", "vehicle/ecu", "vehicle/gateway", "vehicle/storage"]
+  .concat("tests/sim", "tests/vehicle_world_test.ts");
 /** The rest. */
-const IO = ["hmi", "server", "vehicle/adapters", "vehicle/ecu", "vehicle/firmware"]
+const IO = ["hmi", "server", "vehicle/adapters", "vehicle/firmware"]
   .concat("vehicle/runner", "scripts", "tests");
 
 interface Counts {
@@ -38,7 +39,7 @@ async function run(name: string, args: readonly string[]): Promise<Counts> {
   return counts;
 }
 
-/** Counts test cases; steps are cases of their own and are left out. */
+/** Counts test cases. A step is reported as "test > step" and left out; no name of a test has " > ". */
 function countCases(xml: string): Counts {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (

@@ -10,6 +10,8 @@ Deno.test("FAILURES gives every failure its own number, in rising order", () => 
 Deno.test("FAILURES gives every failure a remedy in words", () => {
   for (const [name, kind] of Object.entries(FAILURES)) {
     assert(kind.remedy.length > 10 && !kind.remedy.endsWith("."), name);
+    // What was found is no remedy: it must go on with what to do.
+    assert(!/^The [^:;,]*$/.test(kind.remedy), name);
   }
 });
 

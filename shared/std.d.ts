@@ -80,8 +80,15 @@ declare module "seek-bzip" {
     static decode(stream: Uint8Array): Uint8Array;
     readonly reader: { read(bits: number): number };
     readonly streamCRC: number;
+    /** The decoded block before the inverse transform, and where reading it begins. */
+    readonly dbuf: Uint32Array;
+    readonly writePos: number;
+    readonly writeCurrent: number;
+    readonly writeCount: number;
+    readonly writeRun: number;
+    readonly blockCRC: { getCRC(): number; updateCRCRun(byte: number, count: number): void };
+    readonly targetBlockCRC: number;
     constructor(input: Stream, output: Stream);
     _init_block(): boolean;
-    _read_bunzip(): number;
   }
 }

@@ -5,98 +5,15 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
-import type { Browser, Page } from "playwright-core";
-import { HmiCommand, type HmiSnapshot } from "shared/protocol/hmi.ts";
-import { build } from "../scripts/build.ts";
-import {
-  axeViolations,
-  CHROMIUM,
-  EventStream,
-  launch,
-  NOTICE,
-  serveDist,
-  watchFaults,
-} from "./browser.ts";
+import type { Page } from "playwright-core";
+import { axeViolations, CHROMIUM, NOTICE } from "./browser.ts";
 import { FIXTURES } from "./hmi_fixtures.ts";
+import { show, withPage } from "./hmi_vehicle.ts";
 
 /** Twelve millimetres on the 7 inch 1024x600 panel, less a rounding. */
 const TOUCH_PX = 79;
 
-/** A vehicle that says what the test wants and remembers what it is told. */
-class ScriptedVehicle {
-  snapshot: HmiSnapshot = FIXTURES.upToDate!.snapshot;
-  readonly commands: HmiCommand[] = [];
-  refuse: Record<string, unknown> | null = null;
-  silent = false;
-  readonly #events = new EventStream(() => [["snapshot", this.snapshot]]);
-  readonly #server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen() {} },
-    (request) => this.#answer(request),
-  );
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#server.addr.port}/`;
-  }
-
-  say(snapshot: HmiSnapshot): void {
-    this.snapshot = snapshot;
-    this.#events.send("snapshot", snapshot);
-  }
-
-  hangUp(): void {
-    this.silent = true;
-    this.#events.close();
-  }
-
-  async close(): Promise<void> {
-    this.#events.close();
-    await this.#server.shutdown();
-  }
-
-  async #answer(request: Request): Promise<Response> {
-    const { pathname } = new URL(request.url);
-    if (pathname === "/api/events") {
-      return this.silent ? new Response(null, { status: 503 }) : this.#events.response();
-    }
-    if (pathname !== "/api/commands") return await serveDist("hmi", pathname);
-    const command = HmiCommand.parse(await request.json()); // As strict as the vehicle is.
-    if (this.refuse !== null) return Response.json(this.refuse, { status: 400 });
-    this.commands.push(command);
-    return new Response(null, { status: 202 });
-  }
-}
-
-/** Runs a test against the built page and a scripted vehicle, and closes all of it. */
-async function withPage(
-  run: (page: Page, vehicle: ScriptedVehicle, faults: string[]) => Promise<void>,
-): Promise<void> {
-  await build();
-  const vehicle = new ScriptedVehicle();
-  let browser: Browser | undefined;
-  try {
-    browser = await launch();
-    const page = await browser.newPage({
-      viewport: { width: 1024, height: 600 },
-      colorScheme: "dark",
-      reducedMotion: "reduce",
-    });
-    page.setDefaultTimeout(10_000);
-    await run(page, vehicle, watchFaults(page));
-  } finally {
-    await browser?.close();
-    await vehicle.close();
-  }
-}
-
 const options = { ignore: CHROMIUM === undefined };
-
-async function show(page: Page, vehicle: ScriptedVehicle, name: string): Promise<void> {
-  const { snapshot, open } = FIXTURES[name]!;
-  vehicle.snapshot = snapshot;
-  await page.goto(vehicle.url);
-  if (open !== undefined) await page.getByTestId(open).click();
-  await page.locator("[data-mode]").waitFor();
-}
 
 /** Elements that reach out of the panel, unless they lie in a part that scrolls. */
 async function outside(page: Page): Promise<string[]> {

@@ -7,6 +7,7 @@
 import { HmiSnapshot } from "shared/protocol/hmi.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import { FAILURES } from "shared/failure.ts";
+import { LONG, NOTES, SINGLE, THREE, TWO } from "./hmi_offers.ts";
 
 const OLD_SHA = "a".repeat(64);
 const NEW_SHA = "b".repeat(64);
@@ -66,41 +67,6 @@ function fleet(ivi: Change, cluster: Change = {}, body: Change = {}): EcuReport[
     ecu("body", "body-sim", { desired, ...body }),
   ];
 }
-
-const notes = {
-  purpose:
-    "Security and improvement: closes a weakness in the Bluetooth stack. Recommended for all.",
-  changes: "Faster route search. The parking camera shows the guide lines again after a restart.",
-  minutes: 6,
-  unavailable: "Radio, navigation and hands-free telephone while the head unit restarts.",
-  instructions: "Park in a safe place, set the parking brake and leave the ignition on.",
-};
-
-const offer = {
-  campaign: "c12",
-  releases: [
-    {
-      serial: "ivi",
-      hardware: "ivi-rpi4",
-      from: "1.4.0",
-      to: "1.5.0",
-      notes,
-      transferBytes: 38_400_000,
-      imageBytes: 412_000_000,
-    },
-    {
-      serial: "cluster",
-      hardware: "cluster-sim",
-      from: "1.4.0",
-      to: "1.5.0",
-      notes: { ...notes, changes: "The range is shown in tenths below 10 km.", minutes: 2 },
-      transferBytes: 210_000,
-      imageBytes: 1_200_000,
-    },
-  ],
-  minutes: 6,
-  restartSeconds: 40,
-};
 
 const signals = { speedKmh: 0, parked: true, brake: true, batteryPercent: 80 };
 const checks = [
@@ -174,7 +140,7 @@ const failure = {
   remedy: FAILURES.imageHung.remedy,
 };
 const changes = [
-  { serial: "ivi", from: "1.4.0", to: "1.5.0", changes: notes.changes },
+  { serial: "ivi", from: "1.4.0", to: "1.5.0", changes: NOTES.changes },
   { serial: "cluster", from: "1.4.0", to: "1.5.0", changes: "The range is shown in tenths." },
 ];
 
@@ -202,7 +168,7 @@ export const FIXTURES: Record<string, Fixture> = {
   }),
   preparing: screen("Getting the update ready", {
     phase: "preparing",
-    offer,
+    offer: TWO,
     progress: { doneBytes: 23_500_000, totalBytes: 38_610_000, bytesPerSecond: 4_200_000 },
     ecus: fleet(
       {
@@ -215,60 +181,75 @@ export const FIXTURES: Record<string, Fixture> = {
   }),
   ready: screen("Update ready to install", {
     phase: "ready",
-    offer,
+    offer: TWO,
     ecus: fleet(READY, READY, { desired: null }),
+  }),
+  readySingle: screen("Update ready to install", {
+    phase: "ready",
+    offer: SINGLE,
+    ecus: fleet(READY, { desired: null }, { desired: null }),
+  }),
+  readyThree: screen("Update ready to install", {
+    phase: "ready",
+    offer: THREE,
+    ecus: fleet(READY, READY, READY),
+  }),
+  readyLong: screen("Update ready to install", {
+    phase: "ready",
+    offer: LONG,
+    ecus: fleet(READY, { desired: null }, { desired: null }),
   }),
   consent: screen("Install now?", {
     phase: "ready",
-    offer,
+    offer: TWO,
     ecus: fleet(READY, READY, { desired: null }),
   }, "accept"),
   notes: screen("What's new", {
     phase: "preparing",
-    offer,
+    offer: TWO,
     progress: { doneBytes: 0, totalBytes: 38_610_000, bytesPerSecond: 0 },
     ecus: fleet({ state: "assigned" }, { state: "assigned" }),
   }, "whats-new"),
   postponed: screen("Postponed", {
     phase: "postponed",
-    offer,
+    offer: TWO,
     ecus: fleet({ ...READY, state: "postponed" }, { ...READY, state: "postponed" }),
   }),
   waiting: screen("Almost there", {
     phase: "waiting",
-    offer,
+    offer: TWO,
     checks,
     signals: { ...signals, parked: false, batteryPercent: 24 },
     ecus: fleet({ ...READY, state: "waiting" }, { ...READY, state: "waiting" }),
   }),
   installing: screen("Installing", {
     phase: "installing",
-    offer,
+    offer: TWO,
     driveLock: true,
     ecus: fleet(INSTALLED, { ...READY, state: "installing" }),
   }),
   restarting: screen("Restarting", {
     phase: "restarting",
-    offer,
+    offer: TWO,
     driveLock: true,
     ecus: fleet({ ...INSTALLED, state: "activating" }, TRIAL),
   }),
   trial: screen("Testing the new software", {
     phase: "trial",
-    offer,
+    offer: TWO,
     driveLock: true,
     trial: { serials: ["ivi", "cluster"], secondsLeft: 8, triesRemaining: 2 },
     ecus: fleet(TRIAL, TRIAL),
   }),
   confirming: screen("All tests passed. Finishing", {
     phase: "confirming",
-    offer,
+    offer: TWO,
     driveLock: true,
     ecus: fleet(CONFIRMED, CONFIRMED),
   }),
   rollingBack: screen("Going back to your previous software", {
     phase: "rollingBack",
-    offer,
+    offer: TWO,
     driveLock: true,
     ecus: fleet({ ...STRUCK, state: "rollingBack" }, { ...STRUCK, state: "rollingBack" }),
   }),
@@ -332,13 +313,13 @@ export const FIXTURES: Record<string, Fixture> = {
   }),
   moving: screen("Update ready. Park to install", {
     phase: "ready",
-    offer,
+    offer: TWO,
     signals: { ...signals, speedKmh: 50, parked: false, brake: false },
     ecus: fleet(READY, READY),
   }),
   movingUnknown: screen("Update is being prepared", {
     phase: "preparing",
-    offer,
+    offer: TWO,
     signals: { ...signals, speedKmh: null },
     ecus: fleet({ state: "assigned" }),
   }),

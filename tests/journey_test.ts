@@ -15,7 +15,7 @@ const noBsdiff = hasProgram("bsdiff") ? "" : " (skipped: no bsdiff)";
 const noMosquitto = hasProgram("mosquitto_sub") ? "" : " (skipped: no mosquitto_sub)";
 
 Deno.test({
-  name: "the real pair esbuild 0.25.9 > 0.25.10 is installed full, then as BSDIFF40 by Debian's " +
+  name: "the real pair esbuild 0.25.9 to 0.25.10 is installed full, then as BSDIFF40 by Debian's " +
     `bsdiff, with the opaque runner${noImages || noBsdiff}`,
   ignore: noImages !== "" || noBsdiff !== "",
   async fn() {

@@ -112,13 +112,24 @@ export async function startVehicle(
       stopping.abort(new Error("the vehicle stops"));
       await running.catch(() => {});
     });
-    cleanup.push(() => link.close());
-    await link.open(stopping.signal);
     const port = listen(hmi, config);
     cleanup.push(() => hmi.close());
+    // In the background: the screen must not wait for a network that may be gone.
+    const linking = link.open(stopping.signal).catch((error) => {
+      if (!stopping.signal.aborted) throw error;
+    });
+    cleanup.push(async () => {
+      await link.close();
+      stopping.abort(new Error("the vehicle stops"));
+      await linking;
+    });
     const { hostname } = config.hmi;
     const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
-    return { hmi: `http://${shown}:${port}`, done: running, stop: undo };
+    return {
+      hmi: `http://${shown}:${port}`,
+      done: Promise.all([running, linking]).then(() => {}),
+      stop: undo,
+    };
   } catch (error) {
     await undo();
     if (!/os error (28|122)\b|ENOSPC|EDQUOT/.test(String(error))) throw error;

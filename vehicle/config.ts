@@ -50,15 +50,17 @@ export function parseProfile(text: string): VehicleProfile {
 }
 
 /**
- * Takes `HOST:PORT` apart.
+ * Takes `--hmi HOST:PORT` apart.
  *
  * @param text An IPv4 address, a name, or an IPv6 address in brackets, and a port.
  * @returns Both.
  * @throws {SyntaxError} If it is none.
  */
-export function parseHostPort(text: string): { hostname: string; port: number } {
+export function parseHmi(text: string): { hostname: string; port: number } {
   const match = /^(\[[0-9a-fA-F:]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(text);
   const port = Number(match?.[2] ?? NaN);
-  if (!match || port > 65_535) throw new SyntaxError(`Cannot read HOST:PORT: found "${text}"`);
+  if (!match || port > 65_535) {
+    throw new SyntaxError(`Cannot read --hmi: found "${text}", wanted HOST:PORT`);
+  }
   return { hostname: match[1]!.replace(/^\[|\]$/g, ""), port };
 }

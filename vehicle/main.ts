@@ -14,7 +14,7 @@ import { parseAs, parseJsonAs } from "shared/parse.ts";
 import { Vin } from "shared/protocol/common.ts";
 import { LastError } from "shared/protocol/messages.ts";
 import { dieOfUncaught, ownCommand, runSupervised, sayFatal } from "vehicle/adapters/supervisor.ts";
-import { DEFAULT_PROFILE, parseHostPort, parseProfile, type VehicleConfig } from "./config.ts";
+import { DEFAULT_PROFILE, parseHmi, parseProfile, type VehicleConfig } from "./config.ts";
 
 /** A second signal within this is the same one: a terminal and `deno task` both send it. */
 const SAME_SIGNAL_MS = 1000;
@@ -80,12 +80,12 @@ function configOf(options: Options): VehicleConfig {
   return {
     dataDir: options.data.replace(/\/+$/, "") || "/",
     server: server.href,
-    hmi: parseHostPort(options.hmi),
+    hmi: parseHmi(options.hmi),
     vin: parseAs(Vin, options.vin, { what: "--vin" }),
     enrolToken: options.enrol,
     profile: options.profile === undefined
       ? DEFAULT_PROFILE
-      : parseProfile(Deno.readTextFileSync(options.profile)),
+      : parseProfile(readProfile(options.profile)),
     consent: options.consent,
     pagesDir: options.pages,
     ...(options.lastError === undefined ? {} : {
@@ -95,6 +95,17 @@ function configOf(options: Options): VehicleConfig {
       }),
     }),
   };
+}
+
+/** A profile that cannot be read is wrong usage, whatever the reason. */
+function readProfile(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read --profile "${path}": ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 /** Runs until a signal, the end of the lifeline, or a fault of the vehicle. */

@@ -37,7 +37,7 @@ export function App({ board }: PageProps): VNode {
     <>
       <header class="top">
         <a class="brand" href="#/releases">
-          <Icon name="layers" /> Release board
+          <Icon name="layers" /> Notice board
         </a>
         <nav aria-label="Pages">
           {Object.entries(TABS).map(([page, { label, icon }]) => (
@@ -93,7 +93,7 @@ function Asking({ board }: PageProps): VNode {
   return (
     <main class="login">
       {board.refusal.value === null
-        ? <p>Loading the release board.</p>
+        ? <p>Loading the notice board.</p>
         : <RefusalNote refusal={board.refusal.value} />}
     </main>
   );

@@ -8,6 +8,7 @@ import type { EcuState } from "shared/protocol/common.ts";
 import { compareVersions, VERSION_PATTERN } from "shared/version.ts";
 import { percent } from "../format.ts";
 import type { Tone } from "../copy.ts";
+import type { IconName } from "../parts/icon.tsx";
 
 /**
  * A list with one entity replaced, or added at its end.
@@ -188,13 +189,34 @@ export function fileKind(head: Uint8Array): FileKind {
   return is ? "patch" : "image";
 }
 
-/** A campaign's state in a word and a tone. */
-export const CAMPAIGN_COPY: Record<Campaign["state"], { label: string; tone: Tone }> = {
-  running: { label: "Running", tone: "busy" },
-  halted: { label: "Halted", tone: "warn" },
-  withdrawn: { label: "Withdrawn", tone: "calm" },
-  complete: { label: "Complete", tone: "good" },
+/** How a campaign's state is shown. */
+export interface CampaignChipView {
+  readonly label: string;
+  readonly tone: Tone;
+  readonly icon: IconName;
+}
+
+const CAMPAIGN_COPY: Record<Campaign["state"], CampaignChipView> = {
+  running: { label: "Running", tone: "busy", icon: "play" },
+  halted: { label: "Halted", tone: "warn", icon: "pause" },
+  withdrawn: { label: "Withdrawn", tone: "calm", icon: "x" },
+  complete: { label: "Complete", tone: "good", icon: "check" },
 };
+
+/**
+ * A campaign's state in a word, a tone and an icon. Only confirmed is success: one that
+ * has ended otherwise on any vehicle is not shown as a good end.
+ *
+ * @param campaign The campaign.
+ * @returns What to draw.
+ */
+export function campaignChip(campaign: Campaign): CampaignChipView {
+  const { total, confirmed, failed } = countCampaign(campaign);
+  if (campaign.state !== "complete" || confirmed === total) return CAMPAIGN_COPY[campaign.state];
+  return failed > 0
+    ? { label: "Ended", tone: "warn", icon: "alert" }
+    : { label: "Ended", tone: "calm", icon: "check" };
+}
 
 /**
  * What somebody must type before a campaign is halted or withdrawn, so that nobody

@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
+import type { EcuState } from "shared/protocol/common.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import { ecu } from "../../tests/hmi_fixtures.ts";
 import { BOARD } from "../../tests/board_fixtures.ts";
 import {
+  campaignChip,
   carrierRows,
   confirmWord,
   countCampaign,
@@ -42,6 +44,19 @@ Deno.test("countCampaign() counts confirmed vehicles only as done", () => {
     text: "1 of 3 vehicles confirmed, 1 went back or failed",
   });
   assertEquals(countCampaign(campaign("c10")).text, "No vehicle has this hardware yet");
+});
+
+Deno.test("campaignChip() shows an end as good only when every vehicle confirmed", () => {
+  const { vehicles, ...rest } = campaign("c12");
+  const ended = (...states: EcuState[]) =>
+    campaignChip({
+      ...{ ...rest, state: "complete" },
+      vehicles: states.map((state) => ({ ...vehicles[0]!, state })),
+    });
+  assertEquals(ended("confirmed", "confirmed"), { label: "Complete", tone: "good", icon: "check" });
+  assertEquals(ended("confirmed", "rolledBack"), { label: "Ended", tone: "warn", icon: "alert" });
+  assertEquals(ended("confirmed", "declined"), { label: "Ended", tone: "calm", icon: "check" });
+  assertEquals(campaignChip(campaign("c12")).label, "Running");
 });
 
 Deno.test("vehiclePercent() is null unless something is downloaded", () => {

@@ -7,16 +7,18 @@ import type { VNode } from "preact";
 import { invariant } from "shared/assert.ts";
 import type { ScreenProps } from "./app.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { NotesList } from "../parts/notes.tsx";
+import { NotesHead, NotesPages, NotesTurn, usePaging } from "../parts/notes.tsx";
 
 /** The screen. */
 export function NotesPage({ hmi, snapshot }: ScreenProps): VNode {
   const { offer } = snapshot;
+  const paging = usePaging();
   invariant(offer !== null, "notes are open without an offer");
   return (
     <div class="page">
       <div class="page-head">
-        <h1>What's new</h1>
+        <NotesHead title="What's new" offer={offer} paging={paging} />
+        <NotesTurn paging={paging} />
         <button
           type="button"
           class="button"
@@ -26,7 +28,7 @@ export function NotesPage({ hmi, snapshot }: ScreenProps): VNode {
           <Icon name="back" />Back
         </button>
       </div>
-      <NotesList offer={offer} />
+      <NotesPages offer={offer} paging={paging} choice={false} />
     </div>
   );
 }

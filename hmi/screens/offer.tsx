@@ -5,71 +5,103 @@
  * @module
  */
 import type { VNode } from "preact";
+import { useSignalEffect } from "@preact/signals";
+import type { HmiOffer } from "shared/protocol/hmi.ts";
 import type { ScreenProps } from "./app.tsx";
 import { PHASE_COPY } from "../copy.ts";
-import { offerFacts } from "../model.ts";
+import type { Hmi } from "../state.ts";
 import { Icon } from "../parts/icon.tsx";
-import { NotesList } from "../parts/notes.tsx";
+import {
+  atEnd,
+  NotesHead,
+  NotesPages,
+  NotesTurn,
+  type Paging,
+  usePaging,
+} from "../parts/notes.tsx";
 
 /** The screen. */
 export function Offer({ hmi, snapshot }: ScreenProps): VNode {
   const { offer, phase } = snapshot;
   if (offer === null) return <Fetching />;
-  const facts = offerFacts(offer);
+  return <Choice key={offer.campaign} hmi={hmi} offer={offer} phase={phase} />;
+}
+
+interface ChoiceProps {
+  readonly hmi: Hmi;
+  readonly offer: HmiOffer;
+  readonly phase: ScreenProps["snapshot"]["phase"];
+}
+
+function Choice({ hmi, offer, phase }: ChoiceProps): VNode {
+  const paging = usePaging();
   const { campaign } = offer;
-  const postponed = phase === "postponed";
-  const copy = PHASE_COPY[phase];
+  useSignalEffect(() => {
+    if (atEnd(paging)) hmi.readCampaign.value = campaign;
+  });
   return (
-    <div class="columns offer">
-      <section class="column">
-        <h1>{copy.headline}</h1>
-        <NotesList offer={offer} />
-      </section>
-      <section class="column side">
-        <dl class="facts">
-          <Fact label="Installs" value={facts.installs} />
-          <Fact label="Restart" value={facts.restart} />
-          <Fact label="Size" value={facts.size} />
-        </dl>
-        <p class="small">
-          {postponed
-            ? copy.body
-            : "If you wait: nothing changes and you can drive. We ask you again."}
-        </p>
-        <div class="actions stack">
+    <div class="page offer">
+      <div class="offer-head">
+        <NotesHead title={PHASE_COPY[phase].headline} offer={offer} paging={paging} />
+      </div>
+      <NotesPages offer={offer} paging={paging} choice />
+      <div class="actions">
+        <NotesTurn paging={paging} />
+        <Accept hmi={hmi} campaign={campaign} paging={paging} />
+        {phase !== "postponed" && (
           <button
             type="button"
-            class="button primary"
-            data-testid="accept"
-            onClick={() => hmi.consent.value = campaign}
+            class="button"
+            data-testid="postpone"
+            disabled={hmi.busy.value !== null}
+            onClick={() => hmi.ask({ command: "postpone", campaign })}
           >
-            <Icon name="download" />Install now
+            <Icon name="clock" />Later
           </button>
-          <div class="actions">
-            {!postponed && (
-              <button
-                type="button"
-                class="button"
-                data-testid="postpone"
-                disabled={hmi.busy.value !== null}
-                onClick={() => hmi.ask({ command: "postpone", campaign })}
-              >
-                <Icon name="clock" />Later
-              </button>
-            )}
-            <button
-              type="button"
-              class="button"
-              data-testid="decline"
-              disabled={hmi.busy.value !== null}
-              onClick={() => hmi.ask({ command: "decline", campaign })}
-            >
-              <Icon name="x" />Decline
-            </button>
-          </div>
-        </div>
-      </section>
+        )}
+        <button
+          type="button"
+          class="button"
+          data-testid="decline"
+          disabled={hmi.busy.value !== null}
+          onClick={() => hmi.ask({ command: "decline", campaign })}
+        >
+          <Icon name="x" />Decline
+        </button>
+      </div>
     </div>
+  );
+}
+
+interface AcceptProps {
+  readonly hmi: Hmi;
+  readonly campaign: string;
+  readonly paging: Paging;
+}
+
+/** UN R156 7.2.2.2 wants all notes shown before: until then the way leads through the pages. */
+function Accept({ hmi, campaign, paging }: AcceptProps): VNode {
+  if (hmi.readCampaign.value !== campaign) {
+    return (
+      <button
+        type="button"
+        class="button primary grow"
+        data-testid="read-on"
+        onClick={() => paging.page.value++}
+      >
+        Read on<Icon name="arrow" />
+      </button>
+    );
+  }
+  return (
+    <button
+      type="button"
+      class="button primary grow"
+      data-testid="accept"
+      onClick={() => hmi.consent.value = campaign}
+    >
+      <Icon name="download" />Install now
+    </button>
   );
 }
 
@@ -79,15 +111,6 @@ function Fetching(): VNode {
     <div class="page">
       <h1>{PHASE_COPY.preparing.headline}</h1>
       <p>The offer is being read.</p>
-    </div>
-  );
-}
-
-function Fact({ label, value }: { readonly label: string; readonly value: string }): VNode {
-  return (
-    <div>
-      <dt>{label}</dt>
-      <dd>{value}</dd>
     </div>
   );
 }

@@ -22,7 +22,7 @@ export function Preparing({ hmi, snapshot }: ScreenProps): VNode {
       <section class="column">
         <h1>{PHASE_COPY.preparing.headline}</h1>
         <div class="progress-row">
-          <b class="percent">{view.percent} %</b>
+          <b class="percent">{`${view.percent}\u00a0%`}</b>
           <span class="small">
             {progress === null ? "Waiting for the first bytes" : view.amount}
             <br />
@@ -33,7 +33,8 @@ export function Preparing({ hmi, snapshot }: ScreenProps): VNode {
         <p>{PHASE_COPY.preparing.body}</p>
         <p class="assurance">
           <Icon name="shield" />
-          If power is lost now you go on at {view.percent} %
+          If power is lost now you go on at {view.percent}
+          {"\u00a0"}%
         </p>
         {!snapshot.serverReachable && (
           <p class="assurance" data-tone="warn">

@@ -28,7 +28,13 @@ export function Result({ hmi, snapshot }: ScreenProps): VNode {
         </div>
       </div>
       {result !== null && (
-        <div class="result-body" tabIndex={0} role="region" aria-label="Details">
+        <div
+          class="result-body"
+          data-failed={result.failure !== null}
+          tabIndex={0}
+          role="region"
+          aria-label="Details"
+        >
           {result.failure !== null && <Reason failure={result.failure} />}
           {result.changes.length > 0 && <Changes result={result} />}
         </div>
@@ -73,14 +79,17 @@ function Reason({ failure }: { readonly failure: NonNullable<Outcome["failure"]>
 }
 
 function Changes({ result }: { readonly result: Outcome }): VNode {
-  const went = result.outcome === "confirmed" ? "→" : "stays, not";
+  const confirmed = result.outcome === "confirmed";
   return (
     <ul class="changes">
       {result.changes.map(({ serial, from, to, changes }) => (
         <li key={serial}>
           <b>{ecuName(serial)}</b>{" "}
-          <span class="versions">{from === null ? to : `${from} ${went} ${to}`}</span>
-          {result.outcome === "confirmed" && <p class="small">{changes}</p>}
+          <span class="versions">
+            {confirmed && from !== null && `${from} → `}
+            {confirmed ? to : from === null ? `not ${to}` : `${from} runs, not ${to}`}
+          </span>
+          {confirmed && <p class="small">{changes}</p>}
         </li>
       ))}
     </ul>

@@ -8,7 +8,14 @@ import { type Clock, isoTime, type Millis } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
 import type { Session } from "shared/protocol/api.ts";
 import type { Metrics } from "../metrics.ts";
-import { type RecordStore, type Role, ROLES, type Secrets, type SessionRow } from "../ports.ts";
+import {
+  type OperatorRow,
+  type RecordStore,
+  type Role,
+  ROLES,
+  type Secrets,
+  type SessionRow,
+} from "../ports.ts";
 import { Throttle } from "./throttle.ts";
 
 /** A working day with its evening: a page left open is locked over night. */
@@ -47,10 +54,9 @@ export class Sessions {
   async login(user: string, password: string, address: string): Promise<Session> {
     const { records, clock, secrets, metrics } = this.ports;
     this.#throttle.admit(user, address);
+    const leave = this.#throttle.enter(address);
     this.#throttle.failed(user, address); // Before the slow check: attempts in parallel count too.
-    const row = await records.read((tables) => tables.operator(user));
-    // Also for an unknown user, so that the answer takes as long.
-    const right = await secrets.checkPassword(password, row?.passwordHash ?? secrets.decoy);
+    const { row, right } = await this.#check(user, password).finally(leave);
     if (row === undefined || !right) {
       metrics.add("ota_login_failures_total");
       throw new UpdateFailure(
@@ -72,6 +78,14 @@ export class Sessions {
       });
     });
     return { v: 1, user, role: row.role, token, expiresAt: isoTime(now + BEARER_MS) };
+  }
+
+  /** Whether the password is right; as slow for an unknown user. */
+  async #check(user: string, password: string): Promise<{ row?: OperatorRow; right: boolean }> {
+    const { records, secrets } = this.ports;
+    const row = await records.read((tables) => tables.operator(user));
+    const right = await secrets.checkPassword(password, row?.passwordHash ?? secrets.decoy);
+    return row === undefined ? { right } : { row, right };
   }
 
   /**

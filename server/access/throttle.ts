@@ -15,6 +15,10 @@ const MAX_WAIT_MS = 60_000;
 const FORGET_MS = 15 * 60_000;
 /** Pairs remembered; the oldest go first, so that a flood of names cannot fill the memory. */
 const MAX_PAIRS = 10_000;
+/** Passwords checked at once for one address: a check takes a tenth of a second, one after the other. */
+const MAX_CHECKS_PER_ADDRESS = 4;
+/** Passwords checked at once at all: nobody waits longer than a few seconds for those before. */
+const MAX_CHECKS = 32;
 
 interface Pair {
   readonly failures: number;
@@ -24,6 +28,7 @@ interface Pair {
 /** Failed logins, by user and address. */
 export class Throttle {
   readonly #pairs = new Map<string, Pair>();
+  readonly #checks = new Map<string, number>();
 
   constructor(readonly clock: Clock) {}
 
@@ -48,6 +53,33 @@ export class Throttle {
       `Cannot log in: ${pair.failures} attempts failed, the next one is let in after ${seconds} s`,
       { "retry-after": String(seconds) },
     );
+  }
+
+  /**
+   * Takes a place among the checks that are under way. Without this, a flood of made-up names,
+   * none of which is slowed, would let the real operator wait behind all of them.
+   *
+   * @param address Where the attempt comes from.
+   * @returns Gives the place back.
+   * @throws {UpdateFailure} `tooManyAttempts` If there is none.
+   */
+  enter(address: string): () => void {
+    const own = this.#checks.get(address) ?? 0;
+    const all = [...this.#checks.values()].reduce((sum, each) => sum + each, 0);
+    if (own >= MAX_CHECKS_PER_ADDRESS || all >= MAX_CHECKS) {
+      throw new HeaderFailure(
+        "tooManyAttempts",
+        "password",
+        `Cannot log in: ${own} passwords from this address are being checked, ${all} in all`,
+        { "retry-after": "1" },
+      );
+    }
+    this.#checks.set(address, own + 1);
+    return () => {
+      const left = this.#checks.get(address)! - 1;
+      if (left > 0) this.#checks.set(address, left);
+      else this.#checks.delete(address);
+    };
   }
 
   /** Counts a failure. Called before the password is checked, and taken back on success. */

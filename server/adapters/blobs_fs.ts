@@ -63,8 +63,9 @@ class FolderBlobs implements BlobStore {
     for await (const entry of Deno.readDir(this.uploads)) {
       const match = PART_NAME.exec(entry.name);
       if (match === null || match[1] !== sha256) continue;
-      const { size } = await Deno.stat(`${this.uploads}/${entry.name}`);
-      return { offset: size, totalBytes: Number(match[2]) };
+      const info = await Deno.stat(`${this.uploads}/${entry.name}`).catch(orMissing(null));
+      // Whoever sends it may have finished, or given it up, between the two looks.
+      return info && { offset: info.size, totalBytes: Number(match[2]) };
     }
     return null;
   }

@@ -29,6 +29,8 @@ const OPTIONS = {
   connectTimeout: 5000,
   drainTimeout: 5000,
   keepaliveLimit: 300, // Seconds; 0, which means never, is refused as well.
+  // Messages of QoS 2 that wait for their release are kept whole; vehicles send QoS 1.
+  maxInflightInbound: 16,
   maxClientsIdLength: 200, // Ids grow by the VIN; the limit of MQTT 3.1 is 23.
 };
 
@@ -174,6 +176,9 @@ class Gate {
     if (clients.size > 0) this.#clients.set(vin, clients);
     else this.#clients.delete(vin);
     this.inbox.connections(vin, clients.size);
+    if (!comes || clients.size <= MAX_PER_VEHICLE) return;
+    this.inbox.dropped("connections"); // Many came at once, and none was counted at the door.
+    setImmediate(() => client.conn.destroy());
   }
 
   #count(vin: string): number {

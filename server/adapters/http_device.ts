@@ -21,6 +21,10 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 30_000;
 /** A connection that moves nothing for so long is cut: the vehicle resumes. */
 const IDLE_MS = 120_000;
+/** Requests of one connection that are not answered yet. Vehicles send one; the rest is a flood. */
+const MAX_PIPELINED = 4;
+/** How often the timeouts are looked at; without it, each may last half a minute longer. */
+const CHECK_MS = 5000;
 /** Half of the file descriptors a service usually has; the rest is for the broker and files. */
 const MAX_CONNECTIONS = 4000;
 
@@ -33,13 +37,26 @@ const MAX_CONNECTIONS = 4000;
  * @throws {UpdateFailure} `preconditionFailed` If the port is taken.
  */
 export async function listenDevice(app: Hono<DeviceEnv>, address: Address): Promise<Listener> {
-  const server = createServer(getRequestListener(
+  const answer = getRequestListener(
     (request, env) => {
-      const outgoing = (env as HttpBindings).outgoing;
-      return app.fetch(request, { send: (...what) => sendPart(outgoing, ...what) });
+      const { incoming, outgoing } = env as HttpBindings;
+      return app.fetch(request, {
+        send: (...what) => sendPart(outgoing, incoming.socket as Socket, ...what),
+      });
     },
     { overrideGlobalObjects: false },
-  ));
+  );
+  const open = new WeakMap<Socket, number>();
+  const server = createServer({ connectionsCheckingInterval: CHECK_MS }, (incoming, outgoing) => {
+    const socket = incoming.socket as Socket;
+    const count = (others: number) => {
+      open.set(socket, (open.get(socket) ?? 0) + others);
+      return open.get(socket)!;
+    };
+    outgoing.once("close", () => count(-1));
+    if (count(1) > MAX_PIPELINED) return socket.destroy();
+    answer(incoming, outgoing);
+  });
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;

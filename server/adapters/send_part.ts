@@ -8,6 +8,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
 import { KIB } from "shared/limits.ts";
 import type { FilePart } from "../routes/carrier_route.ts";
 
@@ -18,6 +19,8 @@ const BUFFER_BYTES = 128 * KIB;
  * Begins to send.
  *
  * @param outgoing The answer, to which nothing was written yet.
+ * @param line The connection. An answer that still waits for earlier ones on its connection never
+ * hears that it broke, and its file would stay open for ever.
  * @param part What to send; its file is closed in the end.
  * @param status The status.
  * @param headers The header fields.
@@ -25,17 +28,18 @@ const BUFFER_BYTES = 128 * KIB;
  */
 export function sendPart(
   outgoing: ServerResponse | Http2ServerResponse,
+  line: Socket,
   part: FilePart,
   status: number,
   headers: Headers,
 ): Response {
   const target = outgoing as ServerResponse;
   target.writeHead(status, Object.fromEntries(headers));
-  pump(target, part).then(() => target.end(), () => target.destroy()); // The vehicle resumes.
+  pump(target, line, part).then(() => target.end(), () => target.destroy()); // The vehicle resumes.
   return RESPONSE_ALREADY_SENT;
 }
 
-async function pump(target: ServerResponse, part: FilePart): Promise<void> {
+async function pump(target: ServerResponse, line: Socket, part: FilePart): Promise<void> {
   const { file, start, end, sent } = part;
   try {
     const size = Math.min(BUFFER_BYTES, end - start);
@@ -47,7 +51,7 @@ async function pump(target: ServerResponse, part: FilePart): Promise<void> {
       if (count < buffer.length) throw new Error(`Cannot send carrier: it ends at ${at + count}`);
       at += count;
       await written; // Until then the other buffer is not ours.
-      written = write(target, buffer);
+      written = write(target, line, buffer);
       written.catch(() => undefined); // Heard at the next await.
       sent(count);
     }
@@ -58,13 +62,15 @@ async function pump(target: ServerResponse, part: FilePart): Promise<void> {
 }
 
 /** Resolves when the bytes have left; rejects when the line is gone. */
-function write(target: ServerResponse, bytes: Uint8Array): Promise<void> {
+function write(target: ServerResponse, line: Socket, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (target.destroyed || target.socket?.destroyed) return reject(new Error("the line is gone"));
+    if (target.destroyed || line.destroyed) return reject(new Error("the line is gone"));
     const gone = () => reject(new Error("the line is gone"));
     target.once("close", gone);
+    line.once("close", gone);
     target.write(bytes, (error) => {
       target.off("close", gone);
+      line.off("close", gone);
       error ? reject(error) : resolve();
     });
   });

@@ -88,7 +88,11 @@ function addReleases(ota: Command): void {
     .option("--delta-from <version>", "IMAGE is a patch that starts from this version")
     .option("--draft", "keep it back until `ota offer`")
     .option("--rxswin <id>", "an RXSWIN it belongs to (UN R156); may be repeated", several)
-    .option("--needs <release>", "a release that must run beside it; may be repeated", several)
+    .option(
+      "--needs <release>",
+      "a release it is made to run beside: kept and told, not enforced yet; may be repeated",
+      several,
+    )
     .addHelpText("after", ABOUT_PUBLISH);
   add(ota, "offer <release...>", {
     about: "offer releases, drafts or not, as one bundle",

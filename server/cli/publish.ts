@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { chooseCounter } from "shared/counter.ts";
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { MAX_IMAGE_BYTES, MAX_JSON_BYTES } from "shared/limits.ts";
 import { Counter, HardwareId, type Notes, ReleaseId, Version } from "shared/protocol/common.ts";
@@ -167,7 +168,12 @@ async function readNotes(given: string): Promise<Notes> {
 /** What the server would refuse in the end, it can refuse before a gigabyte has travelled. */
 async function refuseEarly(
   client: ApiClient,
-  body: { readonly hardware: string; readonly version: string; readonly deltaFrom?: string },
+  body: {
+    readonly hardware: string;
+    readonly version: string;
+    readonly counter?: number;
+    readonly deltaFrom?: string;
+  },
 ): Promise<void> {
   const { hardware, version, deltaFrom } = body;
   const known = await client.hardware();
@@ -178,17 +184,11 @@ async function refuseEarly(
       `Cannot publish for ${hardware}: the server does not know this hardware id`,
     );
   }
-  const versions = (await client.releases())
-    .filter((row) => row.hardware === hardware)
-    .map((row) => row.version);
-  if (deltaFrom === undefined && versions.includes(version)) {
-    throw new UpdateFailure(
-      "versionTaken",
-      "version",
-      `Cannot publish ${hardware}/${version}: this release exists`,
-    );
-  }
-  if (deltaFrom !== undefined && !versions.includes(deltaFrom)) {
+  const siblings = (await client.releases()).filter((row) => row.hardware === hardware);
+  const exists = (wanted: string) => siblings.some((row) => row.version === wanted);
+  // A patch for a version that exists is one carrier more, not one release more.
+  if (deltaFrom === undefined || !exists(version)) chooseCounter(body, siblings);
+  if (deltaFrom !== undefined && !exists(deltaFrom)) {
     throw new UpdateFailure(
       "baseUnknown",
       "deltaFrom",

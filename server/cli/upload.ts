@@ -213,12 +213,19 @@ class Stall {
 }
 
 /** One piece of a file as a stream that reads only when the line takes more. */
-class Piece {
+export class Piece {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Why the file could not be read to the end of the piece. */
   fault: unknown;
   #file: Deno.FsFile | undefined;
+  #canceled = false;
 
+  /**
+   * @param path The file.
+   * @param start First byte of the piece.
+   * @param end After its last byte.
+   * @param step Told how far the file has been read.
+   */
   constructor(path: string, start: number, end: number, step: (doneBytes: number) => void) {
     let at = start;
     this.stream = new ReadableStream({
@@ -230,6 +237,7 @@ class Piece {
           }
           const buffer = new Uint8Array(Math.min(STEP_BYTES, end - at));
           const n = await this.#file.read(buffer);
+          if (this.#canceled) return;
           if (n === null) throw new RangeError(`Cannot send ${path}: it became shorter meanwhile`);
           at += n;
           controller.enqueue(buffer.subarray(0, n));
@@ -238,14 +246,21 @@ class Piece {
           this.close();
           controller.close();
         } catch (error) {
+          if (this.#canceled) return; // The line broke while the file was read: no fault of it.
           this.fault = error;
           controller.error(error);
+        } finally {
+          if (this.#canceled) this.close(); // It may have been opened after the cancel.
         }
       },
-      cancel: () => this.close(),
+      cancel: () => {
+        this.#canceled = true;
+        this.close();
+      },
     }, { highWaterMark: 0 });
   }
 
+  /** Closes the file; also when it was never opened. */
   close(): void {
     this.#file?.close();
     this.#file = undefined;

@@ -5,7 +5,7 @@ import { sha256Hex } from "shared/node/digest.ts";
 import { ApiClient } from "./client.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { Progress } from "./progress.ts";
-import { digestFile, uploadFile } from "./upload.ts";
+import { digestFile, Piece, uploadFile } from "./upload.ts";
 
 /** A file of 40 MiB: two whole pieces and a part of a third. */
 const BYTES = new Uint8Array(40 * MIB).map((_, i) => i * 7 + (i >> 8));
@@ -231,4 +231,21 @@ Deno.test("uploadFile() says so when the file became shorter meanwhile", async (
     await Deno.truncate(path, 5 * MIB);
     await assertRejects(run, RangeError, "became shorter");
   });
+});
+
+Deno.test("a piece that is canceled while the file is read has no fault, and leaves nothing open", async () => {
+  const path = await Deno.makeTempFile();
+  await Deno.writeFile(path, BYTES);
+  for (let i = 0; i < 6; i++) {
+    const piece = new Piece(path, 0, BYTES.length, () => {});
+    const reader = piece.stream.getReader();
+    if (i % 2 === 0) await reader.read(); // Then the file is open already.
+    const pending = reader.read();
+    await Promise.resolve(); // A stream pulls only after it has started.
+    await reader.cancel();
+    await pending;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assertEquals(piece.fault, undefined);
+  }
+  await Deno.remove(path);
 });

@@ -5,15 +5,16 @@
  * @module
  */
 import type { Clock } from "shared/clock.ts";
-import { applyBsdiff40, isBsdiff40 } from "shared/delta/bsdiff40.ts";
+import { applyBsdiff40, isBsdiff40, readBsdiff40Header } from "shared/delta/bsdiff40.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import { MAX_IMAGE_BYTES, MIB } from "shared/limits.ts";
+import { MAX_IMAGE_BYTES } from "shared/limits.ts";
 import { bunzip2 } from "shared/node/bunzip2.ts";
 import type { BlobFile, BlobRow, BlobStore, PartFile } from "../ports.ts";
 import { ImageHash } from "./hash_file.ts";
+import { checkRoom } from "./room.ts";
 
-/** Output after which other work gets its turn. */
-const YIELD_BYTES = MIB;
+/** Other work gets its turn so often. In time: how much a patch makes in it is the patch's affair. */
+const TURN_MS = 10;
 
 /** What is to be proved. */
 export interface Claim {
@@ -89,15 +90,16 @@ export class Prover {
     result: PartFile,
   ): Promise<BlobRow> {
     const hash = new ImageHash();
-    let sinceYield = 0;
+    let turnAtMs = this.clock.monotonic();
     try {
+      const { imageBytes } = readBsdiff40Header(patch);
+      await checkRoom(this.blobs, imageBytes, `Cannot apply patch ${claim.patchSha256}`, "store");
       for (const piece of applyBsdiff40(patch, base, { bunzip2, maxImageBytes: MAX_IMAGE_BYTES })) {
         hash.update(piece);
         await result.append(piece);
-        sinceYield += piece.length;
-        if (sinceYield < YIELD_BYTES) continue;
-        sinceYield = 0;
+        if (this.clock.monotonic() - turnAtMs < TURN_MS) continue;
         await this.clock.sleep(0);
+        turnAtMs = this.clock.monotonic();
       }
     } catch (error) {
       if (!(error instanceof UpdateFailure) || error.failure === "storeFull") throw error;

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Clock, isoTime } from "shared/clock.ts";
+import { chooseCounter } from "shared/counter.ts";
 import { UpdateFailure } from "shared/failure.ts";
 import type { Published, ReleaseRequest } from "shared/protocol/api.ts";
 import type { Carrier } from "shared/protocol/common.ts";
@@ -21,7 +22,7 @@ import type {
   ReleaseRow,
 } from "../ports.ts";
 import { Prover } from "./prover.ts";
-import { checkBundle, chooseCounter } from "./rules.ts";
+import { checkBundle } from "./rules.ts";
 import type { Uploads } from "./uploads.ts";
 
 /** What publishing needs. */

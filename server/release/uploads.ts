@@ -6,18 +6,17 @@
  */
 import type { Clock } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import { MAX_IMAGE_BYTES, MIB } from "shared/limits.ts";
+import { MAX_IMAGE_BYTES } from "shared/limits.ts";
 import type { Upload } from "shared/protocol/api.ts";
 import { HeaderFailure } from "../failure_http.ts";
 import type { Metrics } from "../metrics.ts";
 import type { BlobStore, PartFile, RecordStore } from "../ports.ts";
 import { BodyReader } from "./body_reader.ts";
 import { hashFile } from "./hash_file.ts";
+import { checkRoom } from "./room.ts";
 
 /** Silence after which a connection no longer holds its upload. */
 const STALL_MS = 30_000;
-/** Left free for records and logs when an upload is let in. */
-const RESERVE_BYTES = 64 * MIB;
 
 /** What part of the file a request brings. */
 export interface Piece {
@@ -160,14 +159,15 @@ export class Uploads {
         `Cannot drop upload ${sha256}: a connection is sending it`,
       );
     }
-    if (await this.ports.blobs.part(sha256) === null) {
+    const { blobs } = this.ports;
+    await this.#alone(sha256, async () => { // Nobody may begin to send it meanwhile.
+      if (await blobs.part(sha256) !== null) return await blobs.dropPart(sha256);
       throw new UpdateFailure(
         "notFound",
         sha256,
         `Cannot drop upload ${sha256}: none is under way`,
       );
-    }
-    await this.ports.blobs.dropPart(sha256);
+    });
   }
 
   async #takeAlone(
@@ -229,15 +229,7 @@ export class Uploads {
         `there`;
       throw new HeaderFailure("uploadOffsetDiffers", sha256, message, headers);
     }
-    const free = await this.ports.blobs.freeBytes();
-    const wanted = piece.totalBytes - piece.offset + RESERVE_BYTES;
-    if (free !== null && free < wanted) {
-      throw new UpdateFailure(
-        "storeFull",
-        sha256,
-        `${what}: ${wanted} bytes are needed with the reserve, ${free} are free`,
-      );
-    }
+    await checkRoom(this.ports.blobs, piece.totalBytes - piece.offset, what, sha256);
   }
 
   async #receive(

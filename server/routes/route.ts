@@ -70,7 +70,10 @@ export async function readBody<T>(
   if (request.body !== null) {
     const reader = request.body.getReader();
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((cause: Error) => {
+        const message = `Cannot read ${what}: the line broke before its end`;
+        throw new UpdateFailure("badRequest", what, message, { cause }); // No fault of the server.
+      });
       if (done) break;
       lengthBytes += value.length;
       if (lengthBytes > MAX_JSON_BYTES) {

@@ -19,6 +19,10 @@ import type { RandomRead } from "./random_read.ts";
 const MAGIC = new TextEncoder().encode("BSDIFF40");
 const HEADER_BYTES = 32;
 const PIECE_BYTES = 64 * 1024;
+/** Steps after which a piece is handed out however short it is: under 20 ms of work. */
+const TURN_STEPS = 4096;
+/** Steps that make nothing: bsdiff writes one now and then, an attacker millions in a few bytes. */
+const SPARE_IDLE_STEPS = 1024;
 
 /**
  * Decodes the bzip2 stream at `[offset, offset + lengthBytes)` of `source`, to pieces that are
@@ -91,6 +95,7 @@ export function readBsdiff40Header(patch: RandomRead): Bsdiff40Header {
  * @param base The image it starts from; its digest has been checked already.
  * @param options The decoder, and the longest image that may come out, in bytes.
  * @returns Pieces of the new image in order, of at most 64 KiB; exactly as long as the header says.
+ * The work between two pieces is bounded; a piece may be empty, and is then only a moment to breathe.
  * @throws {UpdateFailure} `deltaDamaged` if the patch contradicts itself, `imageTooLarge` if its
  * image is longer than allowed. Only the digest of the result proves that the base was right.
  */
@@ -113,29 +118,37 @@ export function* applyBsdiff40(
   const control = new Pieces(bunzip2(patch, HEADER_BYTES, controlBytes), "control");
   const diff = new Pieces(bunzip2(patch, HEADER_BYTES + controlBytes, diffBytes), "difference");
   const extra = new Pieces(bunzip2(patch, extraAt, patch.lengthBytes - extraAt), "extra");
-  let [made, from] = [0, 0];
+  const output = new Output();
+  let [made, from, steps, idle] = [0, 0, 0, 0];
   while (made < imageBytes) {
     const triple = control.take(24);
     const [add, copy, seek] = [offset(triple, 0), offset(triple, 8), offset(triple, 16)];
     if (add < 0 || copy < 0) throw damaged("a negative step");
     if (made + add + copy > imageBytes) throw damaged("its steps make more than its image");
     if (add === 0 && copy === 0 && seek === 0) throw damaged("a step that does nothing");
+    if (add === 0 && copy === 0 && ++idle > SPARE_IDLE_STEPS + steps / 2) {
+      throw damaged("too many steps that make nothing");
+    }
     for (let left = add; left > 0;) {
       const piece = diff.take(Math.min(left, PIECE_BYTES));
       addBase(piece, base, from);
-      yield piece;
+      const full = output.put(piece);
+      if (full !== undefined) yield full;
       left -= piece.length;
       from += piece.length;
     }
     for (let left = copy; left > 0;) {
       const piece = extra.take(Math.min(left, PIECE_BYTES));
-      yield piece;
+      const full = output.put(piece);
+      if (full !== undefined) yield full;
       left -= piece.length;
     }
     made += add + copy;
     from += seek;
     if (!Number.isSafeInteger(from)) throw damaged("a step out of all bounds");
+    if (++steps % TURN_STEPS === 0) yield output.flush();
   }
+  yield output.flush();
   for (const stream of [control, diff, extra]) stream.mustEnd();
 }
 
@@ -156,6 +169,32 @@ function offset(bytes: Uint8Array, at: number): number {
   const magnitude = (high & 0x7FFFFFFF) * 2 ** 32 + view.getUint32(0, true);
   if (!Number.isSafeInteger(magnitude)) throw damaged("a length beyond 2^53");
   return high & 0x80000000 ? -magnitude : magnitude;
+}
+
+/** Joins what short steps make: a patch of single bytes must not become as many writes. */
+class Output {
+  #buffer = new Uint8Array(PIECE_BYTES);
+  #filled = 0;
+
+  /** Takes at most a piece; gives one when it is full. */
+  put(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    const room = bytes.subarray(0, PIECE_BYTES - this.#filled);
+    this.#buffer.set(room, this.#filled);
+    this.#filled += room.length;
+    if (this.#filled < PIECE_BYTES) return undefined;
+    const full = this.#buffer;
+    this.#buffer = new Uint8Array(PIECE_BYTES);
+    this.#buffer.set(bytes.subarray(room.length));
+    this.#filled = bytes.length - room.length;
+    return full;
+  }
+
+  /** Gives what is there, and begins anew. */
+  flush(): Uint8Array<ArrayBuffer> {
+    const piece = this.#buffer.slice(0, this.#filled);
+    this.#filled = 0;
+    return piece;
+  }
 }
 
 /** A stream of pieces from which exact lengths are taken. */

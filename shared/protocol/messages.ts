@@ -125,7 +125,10 @@ export const VehicleReport = z.object({
   seq: z.number().int().min(1),
   at: Instant,
   campaign: CampaignId.nullable(),
-  ecus: z.array(EcuReport).max(MAX_ECUS),
+  ecus: z.array(EcuReport).max(MAX_ECUS).refine(
+    (ecus) => new Set(ecus.map((ecu) => ecu.serial)).size === ecus.length,
+    "every serial must be there once",
+  ),
   /** Why the vehicle's process was restarted, for a day or until a person starts it anew. */
   lastError: LastError.optional(),
 });

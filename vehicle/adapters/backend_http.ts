@@ -10,6 +10,7 @@ import { Problem } from "shared/protocol/api.ts";
 import { DirectorTargets } from "shared/protocol/director.ts";
 import type { VehicleReport } from "shared/protocol/messages.ts";
 import type { Backend, RangeAnswer } from "vehicle/ports.ts";
+import { boundedBody } from "./bounded_body.ts";
 import type { Identity } from "./identity_file.ts";
 import type { ServerPlaces } from "./server_places.ts";
 
@@ -38,7 +39,9 @@ export class HttpBackend implements Backend {
   async targets(signal: AbortSignal): Promise<DirectorTargets> {
     const path = `/metadata/director/${this.#identity.vin}/targets.json`;
     const answer = await this.#ask(path, { signal, timeoutMs: REQUEST_TIMEOUT_MS });
-    const bytes = await bounded(answer, MAX_DIRECTOR_BYTES);
+    const bytes = await boundedBody(answer, MAX_DIRECTOR_BYTES).catch((cause) => {
+      throw cause instanceof UpdateFailure ? cause : unreachable(path, cause);
+    });
     const options = { failure: "metadataInvalid", maxBytes: MAX_DIRECTOR_BYTES } as const;
     return parseJsonAs(DirectorTargets, bytes, { what: "targets", ...options });
   }
@@ -112,41 +115,12 @@ function unreachable(path: string, cause: unknown): UpdateFailure {
 
 async function problemOf(answer: Response): Promise<string> {
   try {
-    const bytes = await bounded(answer, MAX_JSON_BYTES);
+    const bytes = await boundedBody(answer, MAX_JSON_BYTES);
     const problem = parseJsonAs(Problem, bytes, { what: "problem", maxBytes: MAX_JSON_BYTES });
     return `${problem.name}: ${problem.detail}`;
   } catch {
     return answer.statusText; // No problem document: a proxy in between, or a foreign server.
   }
-}
-
-/** Reads a body that may lie about its length. */
-async function bounded(answer: Response, maxBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const part of answer.body ?? []) {
-      length += part.length;
-      if (length > maxBytes) {
-        throw new UpdateFailure(
-          "metadataInvalid",
-          answer.url,
-          `Cannot read answer: more than ${maxBytes} bytes`,
-        );
-      }
-      parts.push(part);
-    }
-  } catch (cause) {
-    if (cause instanceof UpdateFailure) throw cause;
-    throw unreachable(new URL(answer.url).pathname, cause);
-  }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 async function* bodyOf(answer: Response, carrierSha256: string): AsyncGenerator<Uint8Array> {

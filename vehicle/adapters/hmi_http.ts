@@ -115,6 +115,9 @@ export class HmiHttp implements HmiPort {
     });
     app.get("/healthz", (c) => c.text("ok\n"));
     app.get("/api/events", (c) => {
+      refuseForeignOrigin(c.req.header("origin"), c.req.header("host"));
+      // Pages elsewhere cannot read the stream, but they could hold all places of the screens.
+      refuseForeignSite(c.req.header("sec-fetch-site"));
       if (this.#screens.size >= MAX_SCREENS) return c.text("Too many screens\n", 503);
       return streamSSE(c, async (stream) => {
         let timer: ReturnType<typeof setTimeout> | undefined;
@@ -158,7 +161,11 @@ export class HmiHttp implements HmiPort {
         );
       }
       const options = { what: "command", maxBytes: MAX_JSON_BYTES };
-      this.#take?.(parseJsonAs(HmiCommand, await c.req.text(), options));
+      const text = await c.req.text().catch((cause: Error) => {
+        const message = "Cannot take command: the line broke before its end";
+        throw new UpdateFailure("badRequest", "command", message, { cause });
+      });
+      this.#take?.(parseJsonAs(HmiCommand, text, options));
       return c.json({ v: 1 }, 202);
     });
     app.get("*", (c) => {
@@ -186,7 +193,17 @@ function refuseForeignOrigin(origin: string | undefined, host: string | undefine
   throw new UpdateFailure(
     "originForeign",
     "Origin",
-    `Cannot take command: it comes from a page of ${origin}`,
+    `Cannot answer: the request comes from a page of ${origin.slice(0, 80)}`,
+  );
+}
+
+/** Browsers say so themselves where they send no Origin. */
+function refuseForeignSite(site: string | undefined): void {
+  if (site === undefined || site === "same-origin" || site === "none") return;
+  throw new UpdateFailure(
+    "originForeign",
+    "Sec-Fetch-Site",
+    `Cannot answer: the request comes from a page that is ${site.slice(0, 80)}`,
   );
 }
 

@@ -8,6 +8,7 @@ import { UpdateFailure } from "shared/failure.ts";
 import { MAX_JSON_BYTES, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
 import { EnrolAnswer, Problem } from "shared/protocol/api.ts";
+import { boundedBody } from "./bounded_body.ts";
 
 /** Who this vehicle is, and where its server was at enrolment. */
 export type Identity = z.infer<typeof EnrolAnswer>;
@@ -63,7 +64,7 @@ export async function enrol(
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       redirect: "error",
     });
-    text = await answer.text();
+    text = new TextDecoder().decode(await boundedBody(answer, MAX_JSON_BYTES));
   } catch (cause) {
     const message = `Cannot enrol at ${server}: ${(cause as Error).message}`;
     throw new UpdateFailure("serverUnreachable", server, message, { cause });

@@ -67,6 +67,10 @@ export class MqttLink implements Link {
   async open(signal: AbortSignal): Promise<void> {
     const { vin, secret } = this.#parts.identity;
     const { broker } = await this.#parts.places.endpoints(signal);
+    signal.throwIfAborted();
+    if (!/^mqtts?:\/\/[^/]/.test(broker)) {
+      return this.#trouble(`Cannot connect: the server names the broker "${broker.slice(0, 200)}"`);
+    }
     const client = mqtt.connect(broker, {
       protocolVersion: 4,
       clientId: vin,

@@ -262,11 +262,20 @@ class WorkerRun implements RunningImage {
   /** Passes a message on, or says what the line is instead. */
   #take(line: string, nonce: string): ImageEnd | "noise" | undefined {
     if (!line.startsWith(nonce)) return "noise"; // Printed by the image itself.
-    const said = JSON.parse(line.slice(nonce.length)) as HostLine;
+    const said = parseHostLine(line.slice(nonce.length));
+    if (said === undefined) return "noise"; // Torn by what the image wrote into the same pipe.
     if ("end" in said) return said.end;
     const message = ImageMessage.safeParse(said.message);
     if (!message.success) return "noise";
     this.#spec.listener.message(message.data);
+    return undefined;
+  }
+}
+
+function parseHostLine(text: string): HostLine | undefined {
+  try {
+    return JSON.parse(text) as HostLine;
+  } catch {
     return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { UpdateFailure } from "shared/failure.ts";
 import { MAX_JSON_BYTES, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
 import { Endpoints } from "shared/protocol/api.ts";
+import { boundedBody } from "./bounded_body.ts";
 
 /** Knows the way to the server. */
 export class ServerPlaces {
@@ -63,7 +64,7 @@ async function askEndpoints(server: string, signal: AbortSignal): Promise<Endpoi
       signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
       redirect: "error",
     });
-    const text = await answer.text();
+    const text = await boundedBody(answer, MAX_JSON_BYTES);
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     return parseJsonAs(Endpoints, text, { what: "endpoints", maxBytes: MAX_JSON_BYTES });
   } catch (cause) {

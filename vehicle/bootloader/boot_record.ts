@@ -100,6 +100,18 @@ export class BootRecordStore {
   }
 }
 
+/**
+ * The highest counter that was ever confirmed and is still named: nothing below it may come, not
+ * even on an ECU whose images have all rotted.
+ *
+ * @param record The record.
+ * @returns The counter, 0 if nothing was confirmed.
+ */
+export function counterFloor(record: BootRecord): number {
+  const confirmed = [record.A, record.B].filter((slot) => slot.successful);
+  return Math.max(0, ...confirmed.map((slot) => slot.image?.counter ?? 0));
+}
+
 /** The other slot. */
 export function otherSlot(slot: Slot): Slot {
   return slot === "A" ? "B" : "A";

@@ -52,7 +52,7 @@ export class Ecu implements EcuPort {
   #crashes = 0;
   /** Restarts run one after the other, whoever asked. */
   #tail: Promise<void> = Promise.resolve();
-  #off = false;
+  readonly #off = new AbortController();
 
   constructor(parts: EcuParts) {
     this.#parts = parts;
@@ -138,7 +138,7 @@ export class Ecu implements EcuPort {
   restart(): Promise<void> {
     const restart = this.#tail.then(async () => {
       await this.#stop();
-      if (!this.#off) this.#boot();
+      if (!this.#off.signal.aborted) this.#boot();
     });
     this.#tail = restart.catch(() => {}); // Whoever asked hears of it; the next restart still runs.
     return restart;
@@ -146,7 +146,7 @@ export class Ecu implements EcuPort {
 
   /** Ends the image. The ECU stays off. */
   async powerOff(): Promise<void> {
-    this.#off = true;
+    this.#off.abort();
     await this.#tail;
     await this.#stop();
   }
@@ -228,15 +228,26 @@ export class Ecu implements EcuPort {
     const session = this.#session;
     if (session === undefined) return;
     session.stop.abort(); // One verdict a boot.
-    const { slots, clock } = this.#parts;
     this.#verdictDetail = verdict.detail.slice(0, 1000);
-    if (slots.records.read()[session.boot.slot].successful) {
-      const pause = Math.min(BACKOFF_MIN_MS * 2 ** this.#crashes++, BACKOFF_MAX_MS);
-      this.#tail = this.#tail.then(() => session.image.kill()).then(() => clock.sleep(pause));
-    } else {
-      slots.records.change(session.boot.slot, { unbootable: true, verdict: verdict.failure });
+    try {
+      this.#punish(session, verdict.failure);
+    } catch (error) {
+      // The try was taken before the boot: even a verdict that is lost leaves few of them.
+      if (!(error instanceof UpdateFailure)) throw error;
+      this.#verdictDetail = error.message;
     }
     this.restart().catch(() => this.#parts.listener.changed(this.serial));
+  }
+
+  #punish({ boot, image }: Session, failure: FailureName): void {
+    const { slots, clock } = this.#parts;
+    if (!slots.records.read()[boot.slot].successful) {
+      slots.records.change(boot.slot, { unbootable: true, verdict: failure });
+      return;
+    }
+    const pause = Math.min(BACKOFF_MIN_MS * 2 ** this.#crashes++, BACKOFF_MAX_MS);
+    this.#tail = this.#tail.then(() => image.kill())
+      .then(() => clock.sleep(pause, this.#off.signal).catch(() => {})); // Off ends the pause.
   }
 }
 

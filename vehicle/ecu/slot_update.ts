@@ -13,6 +13,7 @@ import type { EcuStorage } from "vehicle/bootloader/boot.ts";
 import {
   type BootRecord,
   type BootRecordStore,
+  counterFloor,
   EMPTY_SLOT,
   otherSlot,
 } from "vehicle/bootloader/boot_record.ts";
@@ -151,6 +152,15 @@ export class SlotUpdate {
         image.version,
         `Cannot take ${image.version}: its counter ${image.counter} is not above ` +
           `${active.counter} of ${active.version}, which runs`,
+      );
+    }
+    const floor = counterFloor(this.#slots.records.read());
+    if (image.counter < floor) {
+      throw new UpdateFailure(
+        "releaseDowngrade",
+        image.version,
+        `Cannot take ${image.version}: its counter ${image.counter} is below ${floor}, which was ` +
+          "confirmed here",
       );
     }
   }

@@ -72,7 +72,8 @@ export class DirectorWatch {
         this.reachable = error.kind.stage !== "download";
         if (error.message !== this.#lastTrouble) this.#parts.log(`director: ${error.message}`);
         this.#lastTrouble = error.message;
-        await this.#wake.wait(pauseMs, signal);
+        await this.#parts.clock.sleep(LOOK_GAP_MS, signal); // Hints may shorten the rest.
+        await this.#wake.wait(pauseMs - LOOK_GAP_MS, signal);
         pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS);
       }
     }

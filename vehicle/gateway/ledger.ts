@@ -63,7 +63,7 @@ export class Ledger {
     this.#throughput = new Throughput(parts.clock);
     const [state, targets] = this.#recall();
     this.#targets = targets;
-    this.#state = { ...state, phase: RESUME[state.phase], starts: state.starts + 1 };
+    this.#state = { ...state, phase: RESUME[state.phase], starts: this.#nextStart(state.starts) };
     parts.journal.write(this.#state);
   }
 
@@ -147,7 +147,11 @@ export class Ledger {
       const own = serial === failure.subject || !members.includes(failure.subject);
       this.setState(serial, "failed", failureReport(own ? failure : "partnerFailed"));
     }
-    this.take("failed", { result: this.result("failed"), concluded: this.#state.campaign });
+    const result = this.result("failed")!;
+    // Without a member that could carry it, the failure is told all the same.
+    const { subject: serial, kind: { remedy } } = failure;
+    result.failure ??= { ...failureReport(failure), serial, remedy };
+    this.take("failed", { result, concluded: this.#state.campaign });
   }
 
   /** The result as it would be now. */
@@ -232,6 +236,16 @@ export class Ledger {
       bytesPerSecond: this.#throughput.bytesPerSecond,
       ...this.#surroundings!(),
     });
+  }
+
+  /**
+   * The number of this start. A lost journal must not take the sequence numbers back, since the
+   * server drops older reports: the first start is the time in seconds, which outruns restarts.
+   */
+  #nextStart(starts: number): number {
+    if (starts > 0) return starts + 1;
+    const seconds = Math.floor(this.#clock.now() / 1000);
+    return Math.min(Math.max(1, seconds), 2 ** 32); // Times 2 ** 20 it stays a safe integer.
   }
 
   /** What was remembered; a memory that contradicts itself is none. */

@@ -8,6 +8,7 @@
 import { UpdateFailure } from "shared/failure.ts";
 import type { Carrier } from "shared/protocol/common.ts";
 import type { DirectorTargets, EcuTarget } from "shared/protocol/director.ts";
+import { counterFloor } from "vehicle/bootloader/boot_record.ts";
 import type { EcuImage, EcuInventory } from "vehicle/bus/ecu_port.ts";
 
 /** One way to get an image: nothing travels when the ECU runs the same bytes already. */
@@ -101,6 +102,11 @@ function planStep(inventory: EcuInventory, target: EcuTarget): PlanStep {
   const active = running?.image ?? null;
   if (active !== null && release.counter <= active.counter) {
     const why = `its counter ${release.counter} is not above ${active.counter}, which runs`;
+    throw refuse("releaseDowngrade", why);
+  }
+  const floor = counterFloor(inventory.record); // An ECU in recovery runs nothing, yet has a past.
+  if (release.counter < floor) {
+    const why = `its counter ${release.counter} is below ${floor}, which was confirmed here`;
     throw refuse("releaseDowngrade", why);
   }
   if (active !== null && active.counter < release.minCounter) {

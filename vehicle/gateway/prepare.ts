@@ -17,6 +17,9 @@ import { downloadCarrier } from "./download.ts";
 import type { Journal } from "./journal.ts";
 import type { PlanStep, Way } from "./plan.ts";
 
+/** The longest the screen and the heartbeats wait while a patch is applied. */
+const BREATH_MS = 10;
+
 /** How the bytes come. */
 export type Via = "full" | "delta" | "local";
 
@@ -161,13 +164,15 @@ async function patchActive(
   }
   ecu.begin(step.image, { fresh: true });
   const options = { bunzip2: parts.bunzip2, maxImageBytes: step.image.lengthBytes };
-  let sinceBreath = 0;
+  let [sinceBreath, breathAtMs] = [0, parts.clock.monotonic()];
   for (const piece of applyBsdiff40(patch, base, options)) {
     ecu.write(piece);
     sinceBreath += piece.length;
-    if (sinceBreath < SEGMENT_BYTES) continue;
-    sinceBreath = 0;
+    // By time as well: a patch of single-byte steps takes seconds for each MiB.
+    const heldMs = parts.clock.monotonic() - breathAtMs;
+    if (sinceBreath < SEGMENT_BYTES && heldMs < BREATH_MS) continue;
     await parts.clock.sleep(0, watch.signal);
+    [sinceBreath, breathAtMs] = [0, parts.clock.monotonic()];
   }
   ecu.finish();
 }

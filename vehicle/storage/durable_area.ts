@@ -61,7 +61,7 @@ export class DurableArea {
     const sectors = Math.ceil(bytes.length / sectorBytes);
     invariant(sectors <= this.#place.areaSectors, `content of ${bytes.length} bytes`);
     // The valid content may be in the area of the older head, if the newer one's has rotted.
-    const valid = this.#head.readAll().map((head) => this.#content(head))
+    const valid = this.#head.readAll({ replacing: true }).map((head) => this.#content(head))
       .find((content) => content !== undefined);
     const area = valid?.area === 0 ? 1 : 0;
     const padded = new Uint8Array(Math.max(1, sectors) * sectorBytes);

@@ -32,6 +32,7 @@ export interface RecordPlace {
 }
 
 interface Copy {
+  readonly version: number;
   readonly sequence: bigint;
   readonly payload: Uint8Array;
 }
@@ -56,7 +57,7 @@ export class SectorRecord {
    * The newest whole copy.
    *
    * @returns Its payload, or `undefined` if no copy is whole.
-   * @throws {UpdateFailure} `schemaUnknown` if a whole copy was made by another version.
+   * @throws {UpdateFailure} `schemaUnknown` if it was made by another version.
    */
   read(): Uint8Array | undefined {
     return this.readAll()[0];
@@ -65,11 +66,24 @@ export class SectorRecord {
   /**
    * Every whole copy, newest first: for owners that can tell more about a payload's worth.
    *
+   * @param options `replacing` passes over what another version made, for owners that are
+   * about to replace it.
    * @returns None, one or two payloads.
+   * @throws {UpdateFailure} `schemaUnknown` if the newest was made by another version.
    */
-  readAll(): Uint8Array[] {
-    return this.#copies().filter((copy) => copy !== undefined)
-      .sort((a, b) => a.sequence < b.sequence ? 1 : -1).map((copy) => copy.payload);
+  readAll(options: { readonly replacing?: boolean } = {}): Uint8Array[] {
+    const copies = this.#copies().filter((copy) => copy !== undefined)
+      .sort((a, b) => a.sequence < b.sequence ? 1 : -1);
+    const [newest] = copies;
+    if (newest && newest.version !== VERSION && !options.replacing) {
+      throw new UpdateFailure(
+        "schemaUnknown",
+        this.#place.magic,
+        `Cannot read record ${this.#place.magic}: schema version ${newest.version} is unknown, ` +
+          `this version reads ${VERSION}`,
+      );
+    }
+    return copies.filter(({ version }) => version === VERSION).map(({ payload }) => payload);
   }
 
   /**
@@ -104,16 +118,9 @@ export class SectorRecord {
     const view = new DataView(sector.buffer, sector.byteOffset, SECTOR_BYTES);
     if (view.getUint32(CRC_AT, true) !== crc32(sector.subarray(0, CRC_AT))) return undefined;
     if (new TextDecoder().decode(sector.subarray(0, 4)) !== this.#place.magic) return undefined;
-    if (view.getUint8(4) !== VERSION) {
-      throw new UpdateFailure(
-        "schemaUnknown",
-        this.#place.magic,
-        `Cannot read record ${this.#place.magic}: schema version ${view.getUint8(4)} is unknown, ` +
-          `this version reads ${VERSION}`,
-      );
-    }
     const length = Math.min(view.getUint16(16, true), RECORD_PAYLOAD_BYTES);
     return {
+      version: view.getUint8(4),
       sequence: view.getBigUint64(8, true),
       payload: sector.slice(HEADER_BYTES, HEADER_BYTES + length),
     };

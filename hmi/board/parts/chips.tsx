@@ -8,8 +8,7 @@ import type { Campaign, Vehicle } from "shared/protocol/api.ts";
 import type { EcuState } from "shared/protocol/common.ts";
 import { STATE_COPY } from "../../copy.ts";
 import { Chip } from "../../parts/frame.tsx";
-import type { IconName } from "../../parts/icon.tsx";
-import { CAMPAIGN_COPY, countCampaign, vehiclePercent } from "../model.ts";
+import { campaignChip, countCampaign, vehiclePercent } from "../model.ts";
 import { Progress } from "./field.tsx";
 
 /** An ECU's state. */
@@ -18,17 +17,10 @@ export function StateChip({ state }: { readonly state: EcuState }): VNode {
   return <Chip icon={icon} tone={tone}>{label}</Chip>;
 }
 
-const CAMPAIGN_ICON: Record<Campaign["state"], IconName> = {
-  running: "play",
-  halted: "pause",
-  withdrawn: "x",
-  complete: "check",
-};
-
 /** A campaign's state. */
 export function CampaignChip({ campaign }: { readonly campaign: Campaign }): VNode {
-  const { label, tone } = CAMPAIGN_COPY[campaign.state];
-  return <Chip icon={CAMPAIGN_ICON[campaign.state]} tone={tone}>{label}</Chip>;
+  const { label, tone, icon } = campaignChip(campaign);
+  return <Chip icon={icon} tone={tone}>{label}</Chip>;
 }
 
 interface ProgressProps {

@@ -35,7 +35,7 @@ export function Login({ board }: { readonly board: Board }): VNode {
     <main class="login">
       <form class="card" onSubmit={submit}>
         <h1>
-          <Icon name="layers" /> Release board
+          <Icon name="layers" /> Notice board
         </h1>
         <p class="muted">Publish software for the fleet, and see it arrive.</p>
         {refusal.value !== null && <RefusalNote refusal={refusal.value} />}

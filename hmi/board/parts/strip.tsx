@@ -5,7 +5,7 @@
  */
 import type { VNode } from "preact";
 import type { Board } from "../state.ts";
-import { formatAgo } from "../../format.ts";
+import { formatAgo, formatSpan } from "../../format.ts";
 import { fleetVersions, needsAttention } from "../model.ts";
 import { Icon } from "../../parts/icon.tsx";
 
@@ -51,7 +51,10 @@ export function Strip({ board }: { readonly board: Board }): VNode {
             <Icon name={healthy ? "check" : "alert"} />
             {server.state}
           </b>
-          <span>server, since {formatAgo(server.since, board.nowMs.value)}</span>
+          <span>
+            server, for{" "}
+            {formatSpan(Math.max(0, board.nowMs.value - Date.parse(server.since)) / 1000)}
+          </span>
           {server.lastError !== undefined && (
             <span class="crash" data-testid="server-error">
               {server.lastErrorAt !== undefined &&

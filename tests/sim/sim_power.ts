@@ -1,0 +1,87 @@
+/**
+ * The disks of a simulated vehicle and the power they hang on: it can go before any
+ * disk operation, and then nothing of that power-on reaches a disk again.
+ *
+ * @module
+ */
+import { UpdateFailure } from "shared/failure.ts";
+import { GATEWAY_OVERHEAD_BYTES } from "vehicle/gateway/journal.ts";
+import type { Disk } from "vehicle/ports.ts";
+import type { LifeClock } from "./sim_clock.ts";
+import { type CutChoice, PowerCut, SimDisk } from "./sim_disk.ts";
+
+/** Sectors of a boot partition: two records of two copies. */
+const BOOT_SECTORS = 8;
+
+/** The disks of one ECU. */
+export interface EcuDisks {
+  readonly boot: SimDisk;
+  readonly A: SimDisk;
+  readonly B: SimDisk;
+}
+
+/** All disks of one vehicle. */
+export class SimPower {
+  readonly ecus: Readonly<Record<string, EcuDisks>>;
+  readonly gateway: SimDisk;
+  /** Writes and syncs of all disks and power-ons together. */
+  operations = 0;
+  /** The power goes before the operation with this number. */
+  cutAt = Infinity;
+  /** Disks that take no writes for now. */
+  readonly failing = new Set<SimDisk>();
+
+  /**
+   * @param serials The ECUs.
+   * @param slotBytes The size of every slot.
+   */
+  constructor(serials: readonly string[], slotBytes: number) {
+    const slot = () => new SimDisk(slotBytes / 512);
+    this.ecus = Object.fromEntries(
+      serials.map((serial) => [serial, { boot: new SimDisk(BOOT_SECTORS), A: slot(), B: slot() }]),
+    );
+    this.gateway = new SimDisk((GATEWAY_OVERHEAD_BYTES + slotBytes) / 512);
+  }
+
+  /**
+   * A disk as one power-on reaches it.
+   *
+   * @param disk The disk.
+   * @param clock The power-on's clock; it ends when the power goes.
+   * @param onSync Told when something became durable.
+   */
+  powered(disk: SimDisk, clock: LifeClock, onSync: () => void): Disk {
+    const operate = () => {
+      if (this.operations >= this.cutAt) clock.end();
+      if (clock.ended) throw new PowerCut();
+      this.operations++;
+    };
+    return {
+      sectorBytes: disk.sectorBytes,
+      sectors: disk.sectors,
+      read: (sector, count) => disk.read(sector, count),
+      readInto: (sector, target) => disk.readInto(sector, target),
+      write: (sector, data) => {
+        operate();
+        if (this.failing.has(disk)) {
+          throw new UpdateFailure("storageFailed", "disk", "Cannot write: simulated fault");
+        }
+        disk.write(sector, data);
+      },
+      sync() {
+        operate();
+        disk.sync();
+        onSync();
+      },
+    };
+  }
+
+  /** Every disk loses its cache; of each sector in it the choice survives. */
+  cut(choose: CutChoice): void {
+    this.cutAt = Infinity;
+    for (const { boot, A, B } of Object.values(this.ecus)) {
+      for (const disk of [boot, A, B]) disk.cut(choose);
+    }
+    this.gateway.cut(choose);
+  }
+}

@@ -1,0 +1,132 @@
+import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
+import fc from "fast-check";
+import { UpdateFailure } from "shared/failure.ts";
+import { inventory, running, slot } from "../../tests/sim/sim_inventory.ts";
+import { delta, release, targetOf, targets } from "../../tests/sim/sim_release.ts";
+import { EMPTY_SLOT } from "vehicle/bootloader/boot_record.ts";
+import { imageOf, planUpdate, runsAlready } from "./plan.ts";
+
+function refused(run: () => unknown): [string, string] {
+  const { failure, subject } = assertThrows(run, UpdateFailure);
+  return [failure, subject];
+}
+
+Deno.test("planUpdate() never takes an ECU down or sideways, whatever counters meet", () => {
+  const counters = fc.integer({ min: 1, max: 6 });
+  fc.assert(fc.property(counters, counters, counters, (runs, offered, minCounter) => {
+    const one = inventory("ivi", { running: running(runs) });
+    const offer = targets(1, "c1", { ivi: release("ivi-sim", offered, { minCounter }) });
+    const may = offered > runs && runs >= minCounter;
+    if (may) {
+      const { steps } = planUpdate([one], offer);
+      assertEquals(steps.map(({ image }) => image.counter), [offered]);
+      assert(steps[0]!.image.counter > runs);
+    } else {
+      assertEquals(refused(() => planUpdate([one], offer)), ["releaseDowngrade", "ivi"]);
+    }
+  }));
+});
+
+Deno.test("planUpdate() sorts by rank, whatever the order of ECUs and targets", () => {
+  const ranks = fc.uniqueArray(fc.integer({ min: 0, max: 1000 }), { minLength: 1, maxLength: 8 });
+  fc.assert(fc.property(ranks, (ranks) => {
+    const ecus = ranks.map((restartRank, i) => inventory(`e${i}`, { restartRank }));
+    const offer = targets(
+      1,
+      "c1",
+      Object.fromEntries(
+        ecus.toReversed().map(({ serial, hardware }) => [serial, release(hardware, 2)]),
+      ),
+    );
+    const order = planUpdate(ecus, offer).steps.map(({ serial }) => ranks[Number(serial.slice(1))]);
+    assertEquals(order, ranks.toSorted((a, b) => a - b));
+  }));
+});
+
+Deno.test("planUpdate() leaves out an ECU that runs its target, confirmed, and only that", () => {
+  const one = release("ivi-sim", 2);
+  const runs = { ...running(2), image: imageOf(targetOf(one)) };
+  const offer = targets(1, "c1", { ivi: one });
+  assertEquals(planUpdate([inventory("ivi", { running: runs })], offer).steps, []);
+  const trial = inventory("ivi", { running: { ...runs, trial: true } });
+  assertEquals(runsAlready(trial, targetOf(one)), false);
+  const other = { ...runs, image: { ...runs.image, counter: 1 } };
+  assertEquals(runsAlready(inventory("ivi", { running: other }), targetOf(one)), false);
+  assertEquals(runsAlready(inventory("ivi"), targetOf(one)), false);
+});
+
+Deno.test("planUpdate() names the version that runs, and none on an empty ECU", () => {
+  const offer = targets(1, "c1", { ivi: release("ivi-sim", 2) });
+  assertEquals(planUpdate([inventory("ivi")], offer).steps[0]?.from, null);
+  const old = inventory("ivi", { running: running(1) });
+  assertEquals(planUpdate([old], offer).steps[0]?.from, "1.0.0");
+});
+
+Deno.test("planUpdate() refuses unknown ECUs, foreign hardware and images too large, by name", () => {
+  const ivi = inventory("ivi", { running: running(1) });
+  const plan = (offer: Parameters<typeof planUpdate>[1]) => refused(() => planUpdate([ivi], offer));
+  assertEquals(plan(targets(1, "c1", { body: release("body-sim", 2) })), ["ecuUnknown", "body"]);
+  assertEquals(plan(targets(1, "c1", { ivi: release("x", 2) })), ["hardwareDiffers", "ivi"]);
+  const large = release("ivi-sim", 2, { sizeBytes: 16_385 });
+  assertEquals(plan(targets(1, "c1", { ivi: large })), ["imageTooLarge", "ivi"]);
+  assertEquals(
+    planUpdate([ivi], targets(1, "c1", { ivi: release("ivi-sim", 2, { sizeBytes: 16_384 }) })).steps
+      .length,
+    1,
+  );
+  const mixed = targets(1, "c1", { ivi: release("ivi-sim", 2) });
+  mixed.ecus["ivi"]!.hardware = "body-sim";
+  assertEquals(plan(mixed), ["hardwareDiffers", "ivi"]);
+});
+
+Deno.test("planUpdate() orders ways by what travels, and leaves out those that cannot hold", () => {
+  const base = running(1);
+  const { sha256 } = release("ivi-sim", 2).release;
+  const patches = [
+    delta(new Uint8Array(900), sha256, base.image.sha256),
+    delta(new Uint8Array(500), sha256, base.image.sha256),
+    delta(new Uint8Array(5000), sha256, base.image.sha256),
+    delta(new Uint8Array(10), sha256, "cd".repeat(32)), // Another base.
+    delta(new Uint8Array(11), "cd".repeat(32), base.image.sha256), // Another image.
+  ];
+  const offer = targets(1, "c1", { ivi: release("ivi-sim", 2, { deltas: patches }) });
+  const { carriers } = offer.ecus["ivi"]!;
+  carriers.push({
+    ...carriers[0]!,
+    format: "container",
+    carrierSha256: "ee".repeat(32),
+    lengthBytes: 9,
+  });
+  carriers.push({ ...carriers[0]!, lengthBytes: 2999 }); // A raw carrier is as long as its image.
+  carriers.push({ ...carriers[0]!, carrierSha256: "ee".repeat(32) }); // And has its digest.
+  const ways = (one: typeof base | null) =>
+    planUpdate([inventory("ivi", { running: one })], offer).steps[0]!.ways
+      .map(({ transferBytes }) => transferBytes);
+  assertEquals(ways(base), [500, 900, 3000, 5000]);
+  assertEquals(ways(null), [3000]);
+});
+
+Deno.test("planUpdate() takes the bytes that run already before any carrier", () => {
+  const one = release("ivi-sim", 2);
+  const runs = running(1, { image: { ...imageOf(targetOf(one)), counter: 1, version: "1.0.0" } });
+  const { ways } = planUpdate([inventory("ivi", { running: runs })], targets(1, "c1", { ivi: one }))
+    .steps[0]!;
+  assertEquals(ways.map(({ kind }) => kind), ["local", "carrier"]);
+});
+
+Deno.test("planUpdate() without a usable carrier refuses with metadataInvalid", () => {
+  const offer = targets(1, "c1", { ivi: release("ivi-sim", 2) });
+  offer.ecus["ivi"]!.carriers[0]!.format = "container";
+  const { sha256 } = offer.ecus["ivi"]!.release;
+  assertEquals(refused(() => planUpdate([inventory("ivi")], offer)), ["metadataInvalid", sha256]);
+});
+
+Deno.test("planUpdate() refuses what is below a confirmed counter on an ECU in recovery", () => {
+  const rotted = { A: slot(5, { successful: true, unbootable: true }), B: EMPTY_SLOT };
+  const ecu = inventory("ivi", { record: rotted });
+  const plan = (counter: number) =>
+    planUpdate([ecu], targets(1, "c1", { ivi: release("ivi-sim", counter) }));
+  const error = assertThrows(() => plan(4), UpdateFailure);
+  assertEquals(error.failure, "releaseDowngrade");
+  assertEquals(plan(5).steps.length, 1, "the same release may heal it");
+});
