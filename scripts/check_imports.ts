@@ -33,16 +33,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const ROOTS = new Set([
   "server/main.ts",
   "server/compose.ts",
+  "server/self_test.ts",
   "vehicle/main.ts",
   "vehicle/compose.ts",
+  "vehicle/self_test.ts",
 ]);
 
 /** Where clocks, randomness, timers, sockets and the console are allowed. */
 const IMPURE = [
   ...["server/adapters/", "server/cli/", "server/main.ts", "server/compose.ts"],
+  ...["server/self_test.ts", "vehicle/self_test.ts"],
   ...["vehicle/adapters/", "vehicle/main.ts", "vehicle/compose.ts"],
   // Programs of other worlds: the image's own isolate, and the process that hosts it.
-  ...["vehicle/firmware/", "vehicle/runner/host.ts"],
+  ...["vehicle/firmware/", "vehicle/runner/host.ts", "vehicle/runner/sealed_worker.ts"],
   ...["hmi/feed.ts", "hmi/board/adapters/", "scripts/", "tests/"],
 ];
 /** Browser code draws by the page's clock; its only I/O is in feed.ts and in the board's. */

@@ -12,6 +12,11 @@ const TAIL_BYTES = 4 * 1024;
  */
 const REST_MS = 5;
 
+/** This very program, wherever it was moved to: the name by which a compiled one may start itself. */
+export const SELF = "/proc/self/exe";
+/** The shell: a compiled program may start it, and by it what a profile names. */
+export const SHELL = "/bin/sh";
+
 /** Drains a stream and keeps its end, so that a child never waits for a reader. */
 export class Tail {
   /** Resolves when the stream has ended, or was cancelled. */
@@ -58,9 +63,17 @@ export function killGroup(child: Deno.ChildProcess): void {
   try {
     Deno.kill(-child.pid, "SIGKILL");
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return killGroupByShell(child);
     // ESRCH: nobody of the group is left.
     if (!(error instanceof Deno.errors.NotFound) && !isGone(error)) throw error;
   }
+}
+
+/** `Deno.kill()` asks for the right to run everything, which a compiled program has not. */
+function killGroupByShell(child: Deno.ChildProcess): void {
+  // The shell's `kill` says no more than that nobody is left, which is as good.
+  const args = ["-c", `kill -KILL -${child.pid}`];
+  new Deno.Command(SHELL, { args, clearEnv: true, stdout: "null", stderr: "null" }).outputSync();
 }
 
 function isGone(error: unknown): boolean {

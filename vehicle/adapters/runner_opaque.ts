@@ -6,7 +6,7 @@
  */
 import type { BootMessage, ImageMessage } from "shared/protocol/ecu.ts";
 import type { ImageListener, ProvedImage, Runner, RunningImage } from "vehicle/ports.ts";
-import { killGroup, searchPath, Tail } from "./runner_child.ts";
+import { killGroup, searchPath, SHELL, Tail } from "./runner_child.ts";
 
 /** An opaque image has no heartbeat of its own; while it is installed the runner gives one. */
 const HEARTBEAT_MS = 1000;
@@ -33,7 +33,12 @@ export class OpaqueRunner implements Runner {
   /** @param options How images are judged. */
   constructor(options: OpaqueRunnerOptions = {}) {
     const { selfTest } = options;
-    this.#argv = typeof selfTest === "string" ? ["/bin/sh", "-c", selfTest] : selfTest;
+    if (selfTest === undefined) this.#argv = undefined;
+    else if (typeof selfTest === "string") this.#argv = [SHELL, "-c", selfTest];
+    // A compiled program may not start any program by its name, but by the shell.
+    else {this.#argv = Deno.build.standalone
+        ? [SHELL, "-c", 'exec "$@"', SHELL, ...selfTest]
+        : selfTest;}
   }
 
   /** {@inheritDoc Runner.start} */

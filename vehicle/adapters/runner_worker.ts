@@ -5,6 +5,7 @@
  * @module
  */
 import { builtinModules } from "node:module";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   HEARTBEAT_TIMEOUT_MS,
@@ -19,7 +20,7 @@ import { Allowance } from "vehicle/runner/allowance.ts";
 import type { HostLine, HostOrder } from "vehicle/runner/host.ts";
 import { LineSplitter } from "vehicle/runner/line_splitter.ts";
 import { judgeProcessEnd } from "vehicle/runner/verdict.ts";
-import { findProgram, killGroup, Tail } from "./runner_child.ts";
+import { findProgram, killGroup, SELF, Tail } from "./runner_child.ts";
 import { loadImage, prepareRuntime, ramFile } from "./runner_ram.ts";
 
 /** An image owes one heartbeat a second; a lively display adds ten. Twenty times that is a fault. */
@@ -63,11 +64,11 @@ export class WorkerRunner implements Runner {
     this.#runDir = Deno.realPathSync(ensured(options.runDir));
     const { cacheDir, importMap } = prepareRuntime(this.#runDir, builtinModules);
     this.#cacheDir = cacheDir;
+    const prlimit = options.prlimit === undefined ? findProgram("prlimit") : options.prlimit;
     const host = options.hostCommand ??
       (Deno.build.standalone
-        ? (file: string) => [Deno.execPath(), "runner-host", file]
+        ? (file: string) => [prlimit ? Deno.execPath() : SELF, "runner-host", file]
         : (file: string) => denoRun(file, importMap));
-    const prlimit = options.prlimit === undefined ? findProgram("prlimit") : options.prlimit;
     const limits = prlimit ? [prlimit, `--data=${RUNNER_DATA_BYTES}`, "--core=0"] : [];
     if (!prlimit && options.log !== undefined && !toldLogs.has(options.log)) {
       toldLogs.add(options.log);
@@ -179,7 +180,7 @@ class WorkerRun implements RunningImage {
         args,
         clearEnv: true,
         env: { DENO_DIR: cacheDir, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
-        cwd: cacheDir,
+        cwd: dirname(file), // What a compiled program may read is named from here.
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",

@@ -97,16 +97,38 @@ export function endOfError(text: string, running: boolean): HostEnd {
   return { kind: compiling ? "syntax" : "crash", detail };
 }
 
+/** A worker that an image is to run in. */
+export interface ImageWorker {
+  readonly worker: Worker;
+  /** What it is sent before the boot message, once somebody listens to it. */
+  readonly text?: string;
+}
+
+/** Makes the worker of an image's file. The compiled program has its own way: `sealed_worker.ts`. */
+export type MakeWorker = (url: URL) => ImageWorker | Promise<ImageWorker>;
+
+/** The way under `deno run`, where this process has the right to read the image only. */
+const plainWorker: MakeWorker = (url) => ({
+  worker: new Worker(url, { type: "module", deno: { permissions: "none" } }),
+});
+
 /**
  * Runs an image until it fails, or until stdin ends. Never returns: the process ends.
  *
  * @param file The image, an absolute path that this process may read.
+ * @param makeWorker How its worker is made.
  */
-export async function runHost(file: string): Promise<void> {
+export async function runHost(
+  file: string,
+  makeWorker: MakeWorker = plainWorker,
+): Promise<void> {
   const stdin = Deno.stdin.readable.getReader();
   const order = await readOrder(stdin);
   if (order === undefined) Deno.exit(EXIT_NO_ORDER);
-  startImage(file, order);
+  const url = new URL(file, "file:///");
+  const made = makeWorker(url);
+  // Not awaited without need: a fast image's first words would find nobody listening.
+  startImage(url, made instanceof Promise ? await made : made, order);
   try {
     while (!(await stdin.read()).done);
   } finally {
@@ -115,7 +137,7 @@ export async function runHost(file: string): Promise<void> {
 }
 
 /** Starts the image; its events do the rest. */
-function startImage(file: string, order: HostOrder): void {
+function startImage(url: URL, { worker, text }: ImageWorker, order: HostOrder): void {
   const { nonce, maxLineBytes, maxMessagesPerSecond } = order;
   const encoder = new TextEncoder();
   let running = false;
@@ -132,11 +154,6 @@ function startImage(file: string, order: HostOrder): void {
     Deno.exit(EXIT_ENDED);
   }
 
-  const url = new URL(file, "file:///");
-  const worker = new Worker(url, {
-    type: "module",
-    deno: { permissions: "none" },
-  });
   worker.onerror = (event) => {
     event.preventDefault();
     // Where the copy lay is of no use to who reads the record.
@@ -152,14 +169,15 @@ function startImage(file: string, order: HostOrder): void {
       // The queue between worker and host has no bound of its own.
       end("crash", `Message flood: more than ${maxMessagesPerSecond} messages in a second`);
     }
-    const text = textOf(event.data);
-    if (text === undefined) end("crash", "Cannot pass on a message of the image: it is no JSON");
-    const lengthBytes = encoder.encode(text).length;
+    const json = textOf(event.data);
+    if (json === undefined) end("crash", "Cannot pass on a message of the image: it is no JSON");
+    const lengthBytes = encoder.encode(json).length;
     if (lengthBytes > maxLineBytes) {
       end("crash", `Message of ${lengthBytes} bytes, at most ${maxLineBytes}`);
     }
-    say({ message: JSON.parse(text) });
+    say({ message: JSON.parse(json) });
   };
+  if (text !== undefined) worker.postMessage(text);
   worker.postMessage(order.boot);
 }
 
