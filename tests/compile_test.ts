@@ -119,8 +119,11 @@ Deno.test({
       ecu("ivi", "ivi-rpi4"),
       ecu("cluster", "cluster-sim", { runner: "opaque", selfTest, trialSeconds: 0 }),
     ]).start();
-    for (const [serial, hardware] of [["ivi", "ivi-rpi4"], ["cluster", "cluster-sim"]] as const) {
-      const { campaign } = await world.publish(firmware(`${serial}-1.0.0`), hardware, "1.0.0");
+    const large = `${world.folder}/large.bin`;
+    const bytes = new Uint8Array(10_000_000).map((_, i) => (i * i) >> 7);
+    await Deno.writeFile(large, bytes); // Many pieces: each must arrive as it was.
+    for (const [image, hardware] of [[firmware("ivi-1.0.0"), "ivi-rpi4"], [large, "cluster-sim"]]) {
+      const { campaign } = await world.publish(image!, hardware!, "1.0.0");
       await world.watch(campaign, 0);
     }
     const failures = {
