@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "hmi":                ["hmi", "shared", "!shared/node"],
   "server":             ["server", "shared", "!server/adapters", "!server/cli"],
   "server/adapters":    ["server", "shared", "!server/cli"],
-  "server/cli":         ["server/cli", "shared"],
+  "server/cli":         ["server/cli", "server/delta", "shared"],
   "vehicle":            ["vehicle", "shared", "!vehicle/adapters", "!vehicle/firmware", "!vehicle/runner"],
   "vehicle/adapters":   ["vehicle", "shared", "!vehicle/firmware"],
   "vehicle/bootloader": ["vehicle", "shared", "!vehicle/adapters", "!vehicle/gateway", "!vehicle/ecu", "!vehicle/bus"],

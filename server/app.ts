@@ -14,6 +14,7 @@ import { problemResponse, statusOf } from "./failure_http.ts";
 import { openApi } from "./openapi.ts";
 import type { Log, SessionRow } from "./ports.ts";
 import { BOARD_ROUTES } from "./routes/board_routes.ts";
+import { DELTA_ROUTES } from "./routes/delta_routes.ts";
 import { PROBE_ROUTES } from "./routes/probe_routes.ts";
 import { RELEASE_ROUTES } from "./routes/release_routes.ts";
 import { type Ctx, type Env, json, type Route } from "./routes/route.ts";
@@ -27,6 +28,7 @@ export const ROUTES: readonly Route[] = [
   ...SESSION_ROUTES,
   ...UPLOAD_ROUTES,
   ...RELEASE_ROUTES,
+  ...DELTA_ROUTES,
   ...VEHICLE_ROUTES,
   ...BROKER_ROUTES,
   ...PROBE_ROUTES,

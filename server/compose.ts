@@ -9,6 +9,7 @@ import { openBlobs } from "./adapters/blobs_fs.ts";
 import { startBroker } from "./adapters/broker_aedes.ts";
 import { systemClock } from "./adapters/clock_system.ts";
 import { takeDataFolder } from "./adapters/data_folder.ts";
+import { childDeltaMaker } from "./adapters/delta_maker.ts";
 import { listenDevice } from "./adapters/http_device.ts";
 import { listenPeople } from "./adapters/http_people.ts";
 import { openRecords } from "./adapters/records_sqlite.ts";
@@ -23,6 +24,7 @@ import { loginOf } from "./config_broker.ts";
 import { Core } from "./core.ts";
 import { createDeviceApp } from "./device_app.ts";
 import type { Announcer, Log, PasswordFile } from "./ports.ts";
+import type { DeltaMaker } from "./ports_delta.ts";
 
 /** PBKDF2 of the server's own password at another broker: a person may have chosen it. */
 const OWN_ITERATIONS = 20_000;
@@ -41,16 +43,25 @@ export interface RunningServer {
  *
  * @param config Its settings.
  * @param log Takes lines for the person who runs it; one of them may hold the first password.
+ * @param maker Makes carriers; by default in a process of its own.
  * @returns The running server.
  * @throws {UpdateFailure} `preconditionFailed` If a self-check fails; then nothing is left open.
  */
-export async function startServer(config: Config, log: Log): Promise<RunningServer> {
-  return await open(config, log).catch((error) => {
+export async function startServer(
+  config: Config,
+  log: Log,
+  maker?: (folder: string) => DeltaMaker,
+): Promise<RunningServer> {
+  return await open(config, log, maker ?? childDeltaMaker).catch((error) => {
     throw orStoreFull(`start with the data folder "${config.data}"`, error);
   });
 }
 
-async function open(config: Config, log: Log): Promise<RunningServer> {
+async function open(
+  config: Config,
+  log: Log,
+  maker: (folder: string) => DeltaMaker,
+): Promise<RunningServer> {
   checkClock(systemClock.now());
   const tls = config.tls && await readPem(config.tls);
   await using opened = new AsyncDisposableStack();
@@ -61,7 +72,7 @@ async function open(config: Config, log: Log): Promise<RunningServer> {
   const blobs = await openBlobs(folder.path, systemClock.now());
   const board = openStatic(config.board);
   const core = new Core({
-    ...{ records, blobs, log, board },
+    ...{ records, blobs, log, board, maker: maker(folder.path) },
     clock: systemClock,
     secrets: nodeSecrets,
     lastError: config.lastError,

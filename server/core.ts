@@ -27,6 +27,8 @@ import type {
   Secrets,
   StaticFiles,
 } from "./ports.ts";
+import type { DeltaMaker } from "./ports_delta.ts";
+import { DeltaJobs } from "./release/delta_jobs.ts";
 import { Publisher } from "./release/publish.ts";
 import { Uploads } from "./release/uploads.ts";
 
@@ -34,6 +36,7 @@ import { Uploads } from "./release/uploads.ts";
 export interface CorePorts {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
+  readonly maker: DeltaMaker;
   readonly board: StaticFiles;
   readonly clock: Clock;
   readonly secrets: Secrets;
@@ -61,6 +64,7 @@ export class Core {
   readonly bulletins: Bulletins;
   readonly fleet: Fleet;
   readonly inbox: FleetInbox;
+  readonly deltas: DeltaJobs;
   readonly publisher: Publisher;
   /** When this run began, in milliseconds since the epoch. */
   readonly sinceMs: number;
@@ -89,7 +93,7 @@ export class Core {
       state: this.#state,
       sinceMs: this.sinceMs,
       lastError: this.lastError,
-    }));
+    }), (job) => this.deltas.doneBytes(job));
     metrics.add("ota_server_restarts_total", ports.lastError?.restarts ?? 0);
     this.feed = new Feed(this.view, clock, this.sinceMs.toString(36), log);
     this.bulletins = new Bulletins(records, lazy(() => this.#announcer), metrics, log);
@@ -102,9 +106,14 @@ export class Core {
       log,
       async (vin, secret) => await this.enrolments.identify(secret) === vin,
     );
+    this.deltas = new DeltaJobs({
+      ...{ records, blobs, clock, maker: ports.maker, bulletins },
+      ...{ fleet, feed, metrics, log },
+    });
+    const { deltas } = this;
     this.publisher = new Publisher({
       ...{ records, blobs, uploads, clock, bulletins },
-      ...{ fleet, feed, metrics },
+      ...{ fleet, feed, metrics, deltas },
     });
   }
 
@@ -148,6 +157,7 @@ export class Core {
     this.#opened.resolve();
     await this.announceAgain();
     this.fleet.settleAll(); // A crash may have come between a campaign and its vehicles.
+    this.deltas.start();
     void this.#forgetError();
   }
 
@@ -205,6 +215,7 @@ export class Core {
     this.#opened.resolve();
     await this.#sweeping;
     await this.inbox.stop();
+    await this.deltas.stop();
     await this.fleet.stop();
     await this.feed.stop();
   }

@@ -36,7 +36,8 @@ Deno.test("one update by HTTP alone: told, fetched, and confirmed by the manifes
   const told = await targets(test, secret);
   assertEquals([told.campaign, told.action], ["c2", "install"]);
   assertEquals(told.ecus.ivi!.release.sha256, fresh);
-  assertEquals(told.ecus.ivi!.carriers.map(({ carrierSha256 }) => carrierSha256), [fresh]);
+  const formats = told.ecus.ivi!.carriers.map(({ format, sha256 }) => [format, sha256]);
+  assertEquals(formats, [["container", fresh]], "and not the bare image");
   assertEquals((await targets(test, secret)).version, told.version, "nothing changed");
 
   for (const [seq, state] of [[2, "downloading"], [3, "installing"], [4, "trial"]] as const) {

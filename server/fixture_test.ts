@@ -11,6 +11,7 @@ import { sha256Hex } from "shared/node/digest.ts";
 import { type RunningServer, startServer } from "./compose.ts";
 import type { Config } from "./config.ts";
 import type { Role } from "./ports.ts";
+import type { DeltaMaker } from "./ports_delta.ts";
 import { NOTES, VIN } from "./samples_test.ts";
 
 /** The admin's password in tests. */
@@ -18,18 +19,26 @@ export const PASSWORD = "correct horse battery staple";
 /** Any free port on loopback. */
 export const FREE = { host: "127.0.0.1", port: 0 };
 
+/** Makes carriers in the place of the real one. */
+type Maker = (folder: string) => DeltaMaker;
+
 /** A server under test. */
 export class TestServer {
   server: RunningServer;
   token = "";
   readonly log: string[];
 
-  private constructor(server: RunningServer, readonly config: Config, log: string[]) {
+  private constructor(
+    server: RunningServer,
+    readonly config: Config,
+    log: string[],
+    readonly maker: Maker | undefined,
+  ) {
     this.server = server;
     this.log = log;
   }
 
-  static async start(more: Partial<Config> = {}): Promise<TestServer> {
+  static async start(more: Partial<Config> = {}, maker?: Maker): Promise<TestServer> {
     const config: Config = {
       data: await Deno.makeTempDir({ prefix: "ota-server-" }),
       http: FREE,
@@ -42,7 +51,8 @@ export class TestServer {
       ...more,
     };
     const log: string[] = [];
-    const test = new TestServer(await startServer(config, (line) => log.push(line)), config, log);
+    const server = await startServer(config, (line) => log.push(line), maker);
+    const test = new TestServer(server, config, log, maker);
     test.token = await test.login();
     return test;
   }
@@ -140,7 +150,7 @@ export class TestServer {
   /** Stops and starts again on the same data folder, with the same configuration. */
   async restart(): Promise<void> {
     await this.server.stop();
-    this.server = await startServer(this.config, (line) => this.log.push(line));
+    this.server = await startServer(this.config, (line) => this.log.push(line), this.maker);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,6 +9,7 @@
 // deno-lint-ignore-file no-console
 import { UpdateFailure } from "shared/failure.ts";
 import { dieOfUncaught, ownCommand, runSupervised, sayFatal } from "./adapters/supervisor.ts";
+import { DELTA_CHILD } from "./adapters/delta_task.ts";
 import { readArgs } from "./config.ts";
 
 /** A second signal within this is the first one, forwarded: terminals signal the whole group. */
@@ -78,6 +79,10 @@ function ended(lifeline: boolean): Promise<void> {
 export async function main(args: readonly string[]): Promise<never> {
   dieOfUncaught();
   try {
+    if (args[0] === DELTA_CHILD) {
+      const { deltaChild } = await import("./adapters/delta_child.ts");
+      Deno.exit(deltaChild(args[1] ?? ""));
+    }
     if (args.includes("--self-test")) {
       const { selfTest } = await import("./self_test.ts");
       Deno.exit(await selfTest());

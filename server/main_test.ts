@@ -143,9 +143,9 @@ Deno.test("startServer() refuses damaged and newer records, and touches neither"
   const db = new DatabaseSync(file);
   db.exec("PRAGMA user_version = 99");
   db.close();
-  assertMatch(await refusal(test, {}), /schema version 99, this program knows 2/);
+  assertMatch(await refusal(test, {}), /schema version 99, this program knows 3/);
   const again = new DatabaseSync(file);
-  again.exec("PRAGMA user_version = 2");
+  again.exec("PRAGMA user_version = 3");
   again.close();
   test.server = await startServer(test.config, () => {});
 });

@@ -12,6 +12,8 @@ const COUNTERS = {
   ota_uploads_refused_total: "Uploads that ended in a refusal, by failure",
   ota_releases_total: "Releases made since the start",
   ota_patches_proved_total: "Patches applied and proved",
+  ota_delta_jobs_total: "Carriers made in the background, by result",
+  ota_delta_saved_bytes_total: "Bytes that carriers made are smaller than the full ones",
   ota_carrier_requests_total: "Requests for carriers",
   ota_carrier_bytes_total: "Bytes of carriers sent to vehicles",
   ota_manifests_total: "Reports taken by PUT /manifest",

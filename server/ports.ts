@@ -9,6 +9,7 @@ import type { Carrier, EcuState, FailureReport, Notes } from "shared/protocol/co
 import type { Hardware } from "shared/protocol/api.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
+import type { BaseInField, CompositeRow, DeltaJobRow } from "./ports_delta.ts";
 
 /** A stored file, open for reading. Must be closed. */
 export interface BlobFile extends RandomRead {
@@ -126,6 +127,8 @@ export interface AssignmentRow {
   /** ECU serial to release id. */
   readonly targets: Readonly<Record<string, string>>;
   readonly updatedAt: string;
+  /** It is not told to go before this, or before the delta for it is there. */
+  readonly heldUntil: string | null;
 }
 
 /** One vehicle. Hashes are hex SHA-256 of what only the vehicle has. */
@@ -168,6 +171,30 @@ export interface Records {
   carrier(carrierSha256: string): Promise<Carrier | undefined>;
   /** @returns Whether it is new. */
   putCarrier(row: Carrier): Promise<boolean>;
+
+  /** It is no carrier of this image any more; its file stays. */
+  dropCarrier(carrierSha256: string, sha256: string): Promise<void>;
+
+  composite(carrierSha256: string): Promise<CompositeRow | undefined>;
+  putComposite(row: CompositeRow): Promise<void>;
+
+  deltaJob(job: string): Promise<DeltaJobRow | undefined>;
+  /** Those of an image, oldest first. */
+  deltaJobsOf(sha256: string): Promise<DeltaJobRow[]>;
+  /** All that are not over, and the newest of the others; newest first. */
+  recentDeltaJobs(limit: number): Promise<DeltaJobRow[]>;
+  /** The one that is to be begun next. */
+  nextDeltaJob(): Promise<DeltaJobRow | undefined>;
+  queuedDeltaJobs(): Promise<number>;
+  /** @returns Its id, or `undefined` if there is one for its image and base. */
+  addDeltaJob(row: Omit<DeltaJobRow, "job">): Promise<string | undefined>;
+  putDeltaJob(row: DeltaJobRow): Promise<void>;
+  /** Those that ran when the server ended wait again. */
+  requeueDeltaJobs(): Promise<void>;
+  /** Images that ECUs of a hardware id last said they run and that are stored; most common first. */
+  basesInField(hardware: string, limit: number): Promise<BaseInField[]>;
+  /** Releases of an image. */
+  releasesWith(sha256: string): Promise<{ release: string; hardware: string }[]>;
 
   hardware(): Promise<Hardware[]>;
   /** @returns Whether it is new. */

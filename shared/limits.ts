@@ -17,10 +17,34 @@ export const LEAF_BYTES = 64 * KIB;
 export const SEGMENT_BYTES = MIB;
 /** The largest image: beyond it a lone upload could fill a server's disk unnoticed. */
 export const MAX_IMAGE_BYTES = 16 * GIB;
+/** A carrier without compression: its image, and a head of 0.06 % of it with room to spare. */
+export const MAX_CARRIER_BYTES = MAX_IMAGE_BYTES + 16 * MIB;
 /** The slots of the built-in head unit: the largest image of the test corpus fits seven times. */
 export const DEFAULT_SLOT_BYTES = GIB;
 /** A worker image is loaded into memory before it starts, as an MCU loads its RAM image. */
 export const MAX_WORKER_IMAGE_BYTES = 64 * MIB;
+
+/**
+ * The head of a container, held in memory while it is applied: 16 GiB of product geometry need
+ * 9.05 MB, what is above is room for sections that later versions add.
+ */
+export const MAX_CONTAINER_HEAD_BYTES = 10 * MIB;
+/** Sections of a container: two are known, the rest is for later versions. */
+export const MAX_CONTAINER_SECTIONS = 16;
+/**
+ * Up to this size the encoder of deltas keeps the whole base in memory, as matches are looked for
+ * all over it; of a larger one it keeps so many bytes of pages. The 134 MB of the test corpus fit.
+ */
+export const MAX_RESIDENT_BASE_BYTES = 256 * MIB;
+/** What a payload may have above its segment: the heads of ADD's three streams take under 64 bytes. */
+export const SPARE_PAYLOAD_BYTES = 4 * KIB;
+/** Window of zstd and brotli, as log2: a segment is at most 1 MiB, so more buys nothing but memory. */
+export const MAX_WINDOW_LOG = 20;
+/**
+ * Share of a segment that ADD's decoded piece stream may have (a quarter), with the spare above:
+ * pieces then average 12 bytes at least, and a hostile list costs under a second a segment.
+ */
+export const PIECES_SHARE = 4;
 
 /** JSON bodies of people and vehicles: a release with its notes takes under 10 KiB. */
 export const MAX_JSON_BYTES = 256 * KIB;
@@ -36,8 +60,22 @@ export const MAX_NOTE_CHARS = 2000;
 export const MAX_ECUS = 64;
 /** Releases of one bundle: one for each ECU at most. */
 export const MAX_BUNDLE = MAX_ECUS;
-/** Delta carriers named in one announcement. */
+/** Delta carriers named in one announcement, and those that are made for one image. */
 export const MAX_DELTAS = 64;
+
+/** Jobs that may wait: a hundred releases in a row; later ones go without deltas. */
+export const MAX_QUEUED_DELTA_JOBS = 1024;
+/** One job: a 1 GiB image takes some twenty minutes on one core; more is a fault, or hopeless. */
+export const DELTA_JOB_MS = 2 * 60 * 60_000;
+/** How often a job is begun that the end of the server cuts short: it may be the cause. */
+export const MAX_DELTA_JOB_ATTEMPTS = 3;
+/**
+ * How long vehicles that could take a delta are not told of a new campaign while it is made: a
+ * small delta is there in seconds, and none is worth more than a minute's delay of a repair.
+ */
+export const DELTA_HOLD_MS = 60_000;
+/** An image below this travels sooner than a delta is made: nobody waits, unless for a patch. */
+export const MIN_HELD_BYTES = MIB;
 
 /** Boot tries of a trial: one try may be lost to a brown-out, two to a bad coincidence. */
 export const TRIAL_TRIES = 3;

@@ -175,6 +175,37 @@ Deno.test(
 );
 
 Deno.test(
+  `board shows carriers in the making, and cancels one${NOTICE}`,
+  options,
+  () =>
+    withFake(async ({ page }, fake) => {
+      await logIn(page, fake.url);
+      const running = page.getByTestId("job-d3");
+      await running.getByRole("progressbar", { name: "Delta from 22222222" }).waitFor();
+      assertEquals(await running.getByRole("progressbar").getAttribute("aria-valuenow"), "40");
+      const [job] = BOARD.deltas.filter((each) => each.job === "d3");
+      fake.events.send("delta", { ...job, doneBytes: job!.totalBytes * 3 / 4 });
+      await running.getByText("75 %").waitFor();
+      assertEquals(await page.getByTestId("cancel-d2").count(), 0, "it is over");
+      assertEquals(await page.getByTestId("job-d7").count(), 0, "nobody's concern");
+      await page.getByText("Waits for its delta, until").first().waitFor();
+
+      const sent = page.waitForResponse("**/cancel");
+      await page.getByTestId("cancel-d3").click();
+      await sent;
+      assertEquals(fake.asked.at(-1)!.path, "/api/v1/deltas/d3/cancel");
+      fake.events.send("delta", { ...job, state: "dropped", reason: "canceled" });
+      await running.getByText("Canceled").waitFor();
+      assertEquals(await running.getByRole("button").count(), 0);
+
+      fake.role = "viewer";
+      await page.reload();
+      await page.getByTestId("job-d4").waitFor();
+      assertEquals(await page.getByTestId("cancel-d4").count(), 0);
+    }),
+);
+
+Deno.test(
   `board goes on with a broken upload where the server stands, and shows refusals at their field${NOTICE}`,
   options,
   () =>

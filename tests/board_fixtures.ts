@@ -38,21 +38,20 @@ interface Made {
 
 function release(made: Made): unknown {
   const { hardware, version, counter, digit, lengthBytes, delta } = made;
-  const full = {
-    v: 1,
-    carrierSha256: sha(digit),
-    format: "raw",
-    lengthBytes,
-    sha256: sha(digit),
-  };
-  const carriers = delta === undefined ? [full] : [full, {
-    v: 1,
-    carrierSha256: sha("f"),
-    format: "bsdiff40",
-    lengthBytes: delta.lengthBytes,
-    sha256: sha(digit),
-    baseSha256: sha(delta.from),
-  }];
+  const full = { v: 1, carrierSha256: sha(digit), lengthBytes, sha256: sha(digit) };
+  const container = { ...full, format: "container" };
+  const carriers: unknown[] = [
+    { ...full, format: "raw" },
+    { ...container, carrierSha256: sha("9"), lengthBytes: lengthBytes + 9000 },
+  ];
+  if (delta !== undefined) {
+    const { from, lengthBytes: deltaBytes } = delta;
+    const compressed = Math.round(lengthBytes * 0.65);
+    carriers.push({ ...container, carrierSha256: sha("8"), lengthBytes: compressed }, {
+      ...{ ...container, carrierSha256: sha("f"), lengthBytes: deltaBytes },
+      baseSha256: sha(from),
+    });
+  }
   return {
     v: 1,
     release: `${hardware}/${version}`,
@@ -79,6 +78,23 @@ const desired = { version: "1.5.0", sha256: sha("b") };
 function campaignVehicle(vin: string, state: string, failed = false): unknown {
   return { vin, state, failure: failed ? failure : null, updatedAt: minutesAgo(2) };
 }
+
+/** A job of release 1.5.0. */
+function job(number: number, base: string | null, more: Record<string, unknown>): unknown {
+  return {
+    ...{ v: 1, job: `d${number}`, sha256: sha("b"), baseSha256: base && sha(base) },
+    ...{ effort: "best", state: "queued", reason: null, failure: null, doneBytes: 0 },
+    ...{ totalBytes: 412e6, carrierSha256: null, lengthBytes: null, fullBytes: null },
+    ...{ createdAt: minutesAgo(12), updatedAt: minutesAgo(1), ...more },
+  };
+}
+
+const crash = {
+  code: FAILURES.deltaMakerCrashed.code,
+  name: "deltaMakerCrashed" as const,
+  stage: "delta",
+  message: "Cannot make a carrier: the process that makes it ended with signal SIGKILL",
+};
 
 /** The board. */
 export const BOARD: BoardSnapshot = BoardSnapshot.parse({
@@ -128,6 +144,10 @@ export const BOARD: BoardSnapshot = BoardSnapshot.parse({
         campaignVehicle(VINS[0], "downloading"),
         campaignVehicle(VINS[1], "rolledBack", true),
         campaignVehicle(VINS[2], "confirmed"),
+        {
+          ...{ vin: "WVWZZZ1JZXW000004", state: "assigned", failure: null },
+          ...{ updatedAt: minutesAgo(1), heldUntil: minutesAgo(-1) },
+        },
       ],
       createdAt: minutesAgo(12),
       createdBy: "admin",
@@ -185,6 +205,15 @@ export const BOARD: BoardSnapshot = BoardSnapshot.parse({
     { hardware: "ivi-rpi4", origin: "builtIn" },
     { hardware: "cluster-sim", origin: "builtIn" },
     { hardware: "body-sim", origin: "builtIn" },
+  ],
+  deltas: [
+    job(1, null, { effort: "fast", state: "kept", lengthBytes: 268e6, fullBytes: 412e6 }),
+    job(2, "1", { state: "dropped", reason: "larger", fullBytes: 268e6 }),
+    job(3, "2", { state: "running", doneBytes: 165e6, fullBytes: 268e6 }),
+    job(4, "3", {}),
+    job(5, null, {}),
+    job(6, "4", { state: "dropped", reason: "failed", failure: crash, sha256: sha("c") }),
+    job(7, null, { state: "dropped", reason: "larger", sha256: sha("c") }),
   ],
   server: { state: "running", since: minutesAgo(300) },
 });

@@ -14,6 +14,7 @@ import { HttpBackend } from "vehicle/adapters/backend_http.ts";
 import { systemClock } from "vehicle/adapters/clock_system.ts";
 import { ServerPlaces } from "vehicle/adapters/server_places.ts";
 import { downloadCarrier } from "vehicle/gateway/download.ts";
+import type { Backend } from "vehicle/ports.ts";
 import { ecu, firmware, JourneyWorld, VIN } from "./journey_world.ts";
 import { type Trouble, TroubleProxy } from "./trouble_proxy.ts";
 
@@ -39,11 +40,12 @@ async function withLine<T>(
     if (pathname === "/api/v1/endpoints") {
       return Response.json({ v: 1, device: url, broker: IDENTITY.broker });
     }
-    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.get("range") ?? "")?.[1] ?? 0);
-    const range = `bytes ${from}-${IMAGE.length - 1}/${IMAGE.length}`;
-    return from === 0
-      ? new Response(IMAGE)
-      : new Response(IMAGE.slice(from), { status: 206, headers: { "content-range": range } });
+    const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "");
+    if (asked === null) return new Response(IMAGE);
+    const [from, last] = [Number(asked[1]), Number(asked[2] || IMAGE.length - 1)];
+    const range = `bytes ${from}-${last}/${IMAGE.length}`;
+    const part = IMAGE.slice(from, last + 1);
+    return new Response(part, { status: 206, headers: { "content-range": range } });
   });
   try {
     await using proxy = new TroubleProxy();
@@ -129,11 +131,10 @@ for (const { name, troubles, patient = [], fails } of CASES) {
       const paused: FailureName[] = [];
       const begunMs = clock.monotonic();
       const noticed: string[] = [];
-      const run = downloadCarrier(backend, clock, {
+      const stream = downloadCarrier(backend, clock, {
         carrierSha256: SHA256,
         lengthBytes: IMAGE.length,
         offset: 0,
-        sink: (bytes) => void got.push(bytes),
         signal: new AbortController().signal,
         onPause(failure) {
           paused.push(failure.failure);
@@ -142,14 +143,67 @@ for (const { name, troubles, patient = [], fails } of CASES) {
           );
         },
       });
-      if (fails === undefined) await run;
-      else assertEquals((await assertRejects(() => run, UpdateFailure)).failure, fails);
+      const run = async () => {
+        for await (const bytes of stream) got.push(bytes);
+      };
+      if (fails === undefined) await run();
+      else assertEquals((await assertRejects(run, UpdateFailure)).failure, fails);
       assertEquals(paused, [...patient]);
       if (fails === undefined) assertEquals(sha256Hex(joined(got)), SHA256);
       assertEquals(left.length, 0, "every trouble was met");
       console.log(`    noticed: ${[...noticed, fails ?? "arrived"].join(", ")}`);
     });
   });
+}
+
+Deno.test("download: a part is asked for by both its ends, and no more is taken, also of a whole file", async () => {
+  await withLine(async (backend, proxy) => {
+    const part = async (offset: number, endBytes: number) => {
+      const got: Uint8Array[] = [];
+      const download = { carrierSha256: SHA256, lengthBytes: IMAGE.length, offset, endBytes };
+      const { signal } = new AbortController();
+      const onPause = (failure: UpdateFailure) =>
+        assertEquals(failure.failure, "downloadInterrupted");
+      const stream = downloadCarrier(backend, fastClock(50), { ...download, signal, onPause });
+      for await (const bytes of stream) got.push(bytes);
+      return joined(got);
+    };
+    assertEquals(await part(0, 960), IMAGE.slice(0, 960));
+    assertEquals(await part(960, 961), IMAGE.slice(960, 961));
+    assertEquals(await part(40_000, 60_000), IMAGE.slice(40_000));
+    const left: Trouble[] = [{ kind: "short", afterBytes: 100 }];
+    proxy.trouble = (path) => path.startsWith("/carriers/") ? left.shift() : undefined;
+    assertEquals(await part(500, 1500), IMAGE.slice(500, 1500), "a cut goes on to the same end");
+    const asked = proxy.passed.filter(({ path }) => path.startsWith("/carriers/"));
+    assertEquals(asked.map(({ range }) => range), [
+      "bytes=0-959",
+      "bytes=960-960",
+      "bytes=40000-",
+      "bytes=500-1499",
+      "bytes=600-1499",
+    ]);
+    assertEquals(await wholeInstead(backend, 0, 960), IMAGE.slice(0, 960));
+  });
+});
+
+/** A server may answer a range with the whole file (RFC 9110 14.2). */
+async function wholeInstead(
+  { targets, manifest }: HttpBackend,
+  offset: number,
+  endBytes: number,
+): Promise<Uint8Array> {
+  const whole: Backend = {
+    targets,
+    manifest,
+    carrier: () =>
+      Promise.resolve({ offset: 0, totalBytes: IMAGE.length, body: ReadableStream.from([IMAGE]) }),
+  };
+  const got: Uint8Array[] = [];
+  const download = { carrierSha256: SHA256, lengthBytes: IMAGE.length, offset, endBytes };
+  const { signal } = new AbortController();
+  const stream = downloadCarrier(whole, systemClock, { ...download, signal, onPause() {} });
+  for await (const bytes of stream) got.push(bytes);
+  return joined(got);
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

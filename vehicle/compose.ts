@@ -4,8 +4,8 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
-import { bunzip2 } from "shared/node/bunzip2.ts";
-import { sha256Digest } from "shared/node/digest.ts";
+import { nodeCodecs } from "shared/node/codecs.ts";
+import { nodeHash, sha256Digest } from "shared/node/digest.ts";
 import { checkClock } from "shared/self_check.ts";
 import { HttpBackend } from "vehicle/adapters/backend_http.ts";
 import { systemClock } from "vehicle/adapters/clock_system.ts";
@@ -73,8 +73,7 @@ export async function startVehicle(
         },
       })
     );
-    const largest = Math.max(...profiles.map((profile) => profile.slotBytes));
-    const journal = new Journal(openGatewayDisk(dataDir, largest, disks));
+    const journal = new Journal(openGatewayDisk(dataDir, disks));
     const hmi = new HmiHttp(config.pagesDir);
     const link = new MqttLink({
       identity,
@@ -90,8 +89,9 @@ export async function startVehicle(
       journal,
       link,
       hmi,
-      bunzip2,
       log,
+      codecs: nodeCodecs,
+      hash: nodeHash,
       clock: systemClock,
       backend: new HttpBackend(identity, places),
       newDigest: sha256Digest,

@@ -78,7 +78,15 @@ export interface Runner {
 /** Makes the runner of an ECU. */
 export type RunnerFactory = (profile: EcuProfile) => Runner;
 
-/** An answer to a ranged request. */
+/** What is asked for. */
+export interface ByteRange {
+  /** The first byte. */
+  readonly offset: number;
+  /** After the last byte; without it, to the end of the file. */
+  readonly endBytes?: number;
+}
+
+/** An answer to a ranged request. A server may send more than was asked for: the whole file. */
 export interface RangeAnswer {
   /** Where the first byte belongs in the whole file. */
   readonly offset: number;
@@ -92,8 +100,8 @@ export interface RangeAnswer {
 export interface Backend {
   /** The assignment, already checked against its schema. */
   targets(signal: AbortSignal): Promise<DirectorTargets>;
-  /** Bytes of a carrier from an offset on (Range, If-Range). */
-  carrier(carrierSha256: string, offset: number, signal: AbortSignal): Promise<RangeAnswer>;
+  /** Bytes of a carrier from an offset on, to an end or to its own (Range, If-Range). */
+  carrier(carrierSha256: string, range: ByteRange, signal: AbortSignal): Promise<RangeAnswer>;
   /** Delivers the version report. */
   manifest(report: VehicleReport, signal: AbortSignal): Promise<void>;
 }

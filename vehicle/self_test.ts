@@ -104,7 +104,6 @@ async function bootOne(
   try {
     ecu.begin(image);
     ecu.write(bytes);
-    ecu.finish();
     await ecu.verify(image);
     await ecu.arm(image);
     await ecu.restart();

@@ -77,7 +77,7 @@ export function createDesk(api: Api): Desk {
         errors.value = { ...errors.value, file: `Cannot take ${file.name}: the file is empty` };
         return;
       }
-      const head = await file.slice(0, 8).arrayBuffer();
+      const head = await file.slice(0, 16).arrayBuffer();
       job.value = startJob(
         { name: file.name, sizeBytes: file.size, kind: fileKind(new Uint8Array(head)) },
         {

@@ -23,45 +23,6 @@ export function upsert<T>(list: readonly T[], value: T, key: (it: T) => string):
   return at < 0 ? [...list, value] : list.with(at, value);
 }
 
-/** One way a release travels. */
-export interface CarrierRow {
-  readonly id: string;
-  /** `Full image`, `Delta from 1.4.0`. */
-  readonly label: string;
-  readonly lengthBytes: number;
-  /** Whole percent saved against the image; 0 for a full one. */
-  readonly savedPercent: number;
-}
-
-/**
- * The ways a release travels: full ones first, then deltas, the smallest first.
- *
- * @param release The release.
- * @param releases All releases, to name the bases.
- * @returns A row for each carrier.
- */
-export function carrierRows(release: Release, releases: readonly Release[]): CarrierRow[] {
-  const baseName = (sha256: string) => {
-    const base = releases.find((it) => it.sha256 === sha256 && it.hardware === release.hardware);
-    return base?.version ?? sha256.slice(0, 8);
-  };
-  return release.carriers.map((carrier) => {
-    const saved = release.lengthBytes - carrier.lengthBytes;
-    const label = carrier.baseSha256 !== undefined
-      ? `Delta from ${baseName(carrier.baseSha256)}`
-      : carrier.format === "raw"
-      ? "Full image"
-      : "Full image, compressed";
-    return {
-      id: carrier.carrierSha256,
-      label,
-      lengthBytes: carrier.lengthBytes,
-      savedPercent: carrier.format === "raw" ? 0 : Math.max(0, percent(saved, release.lengthBytes)),
-      delta: carrier.baseSha256 !== undefined,
-    };
-  }).sort((a, b) => Number(a.delta) - Number(b.delta) || a.lengthBytes - b.lengthBytes);
-}
-
 /** A campaign counted: only confirmed vehicles are done, whatever else they say. */
 export interface CampaignCount {
   readonly total: number;
@@ -176,17 +137,22 @@ export function suggestVersion(releases: readonly Release[], hardware: string): 
 /** What a file is, by its first bytes. */
 export type FileKind = "image" | "patch";
 
+/** First bytes of files that start from another image; of a container, a flag tells. */
+const BSDIFF40 = [..."BSDIFF40"].map((char) => char.charCodeAt(0));
+const CONTAINER = [0x89, 0x4F, 0x54, 0x41, 0x43, 0x0D, 0x0A, 0x1A];
+const FLAGS_AT = 9;
+
 /**
- * What a file is: a bsdiff patch says so in its first eight bytes, all else is an image.
+ * What a file is: a patch says so in its first bytes, whether bsdiff made it or `ota delta`; all
+ * else is an image.
  *
  * @param head Its first bytes.
  * @returns The kind.
  */
 export function fileKind(head: Uint8Array): FileKind {
-  const magic = "BSDIFF40";
-  const is = head.length >= magic.length &&
-    [...magic].every((char, at) => head[at] === char.charCodeAt(0));
-  return is ? "patch" : "image";
+  const begins = (magic: readonly number[]) => magic.every((byte, at) => head[at] === byte);
+  const isDelta = begins(CONTAINER) && ((head[FLAGS_AT] ?? 0) & 1) === 1;
+  return begins(BSDIFF40) || isDelta ? "patch" : "image";
 }
 
 /** How a campaign's state is shown. */

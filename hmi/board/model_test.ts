@@ -5,7 +5,6 @@ import { ecu } from "../../tests/hmi_fixtures.ts";
 import { BOARD } from "../../tests/board_fixtures.ts";
 import {
   campaignChip,
-  carrierRows,
   confirmWord,
   countCampaign,
   fileKind,
@@ -26,22 +25,13 @@ Deno.test("upsert() replaces by key and adds what is new, leaving the list alone
   assertEquals(list.length, 2);
 });
 
-Deno.test("carrierRows() puts the full image first and names a delta by its base's version", () => {
-  const release = BOARD.releases.find((it) => it.release === "ivi-rpi4/1.5.0")!;
-  assertEquals(
-    carrierRows(release, BOARD.releases).map(({ label, savedPercent }) => [label, savedPercent]),
-    [["Full image", 0], ["Delta from 1.4.0", 91]],
-  );
-  assertEquals(carrierRows(release, []).map((row) => row.label)[1], "Delta from aaaaaaaa");
-});
-
 Deno.test("countCampaign() counts confirmed vehicles only as done", () => {
   assertEquals(countCampaign(campaign("c12")), {
-    total: 3,
+    total: 4,
     confirmed: 1,
     failed: 1,
-    percent: 33,
-    text: "1 of 3 vehicles confirmed, 1 went back or failed",
+    percent: 25,
+    text: "1 of 4 vehicles confirmed, 1 went back or failed",
   });
   assertEquals(countCampaign(campaign("c10")).text, "No vehicle has this hardware yet");
 });
@@ -94,6 +84,11 @@ Deno.test("releasesOf() orders by counter, suggestVersion() by version as number
 Deno.test("fileKind() knows a bsdiff patch by its first eight bytes and nothing less", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   assertEquals(fileKind(bytes("BSDIFF40rest")), "patch");
+  const container = (flags: number) =>
+    Uint8Array.of(0x89, 0x4F, 0x54, 0x41, 0x43, 0x0D, 0x0A, 0x1A, 1, flags);
+  assertEquals(fileKind(container(1)), "patch", "a container with a base");
+  assertEquals(fileKind(container(0)), "image", "one without: the server tells");
+  assertEquals(fileKind(container(1).subarray(0, 9)), "image");
   for (const text of ["BSDIFF4", "BSDIFF41", "", "xBSDIFF40"]) {
     assertEquals(fileKind(bytes(text)), "image", text);
   }

@@ -5,6 +5,7 @@
  */
 import type {
   Campaign,
+  DeltaJob,
   Enrolment,
   Hardware,
   Problem,
@@ -88,6 +89,8 @@ export interface Api {
   /** Offers releases as one bundle. */
   offer(releases: readonly string[]): Promise<Campaign>;
   steer(campaign: string, verb: Verb): Promise<Campaign>;
+  /** Cancels a carrier that is being made. */
+  cancelDelta(job: string): Promise<DeltaJob>;
   /** A one-time token for a vehicle. */
   enrol(vin: string): Promise<z.infer<typeof Enrolment>>;
   /** SHA-256 of a file, lower-case hex. */

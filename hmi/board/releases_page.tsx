@@ -12,7 +12,7 @@ import { type Refusal, refusalFrom } from "./ports.ts";
 import { formatAgo, formatBytes } from "../format.ts";
 import { Chip } from "../parts/frame.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { carrierRows } from "./model.ts";
+import { Carriers } from "./parts/carriers.tsx";
 import { CampaignProgress } from "./parts/chips.tsx";
 import { RefusalNote } from "./parts/refusal_note.tsx";
 
@@ -138,7 +138,7 @@ function ReleaseCard({ board, release, marked, onMark }: CardProps): VNode {
         by {release.createdBy}
       </p>
       <p class="purpose">{release.notes.purpose}</p>
-      <Carriers release={release} releases={board.releases.value} />
+      <Carriers board={board} release={release} />
       <Details release={release} />
       {campaigns.map((campaign) => (
         <CampaignProgress
@@ -154,31 +154,6 @@ function ReleaseCard({ board, release, marked, onMark }: CardProps): VNode {
 /** Campaign numbers only rise. */
 function newestFirst(a: Campaign, b: Campaign): number {
   return Number(b.campaign.slice(1)) - Number(a.campaign.slice(1));
-}
-
-function Carriers(
-  { release, releases }: { readonly release: Release; readonly releases: readonly Release[] },
-): VNode {
-  return (
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Carrier</th>
-          <th scope="col" class="number">Size</th>
-          <th scope="col" class="number">Saved</th>
-        </tr>
-      </thead>
-      <tbody>
-        {carrierRows(release, releases).map((row) => (
-          <tr key={row.id}>
-            <td>{row.label}</td>
-            <td class="number">{formatBytes(row.lengthBytes)}</td>
-            <td class="number">{row.savedPercent === 0 ? "–" : `${row.savedPercent} %`}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
 }
 
 function Details({ release }: { readonly release: Release }): VNode {

@@ -8,6 +8,7 @@ import { batch, type Signal, signal } from "@preact/signals";
 import type {
   BoardSnapshot,
   Campaign,
+  DeltaJob,
   Hardware,
   Release,
   Session,
@@ -35,6 +36,8 @@ export interface Board {
   readonly campaigns: Signal<readonly Campaign[]>;
   readonly vehicles: Signal<readonly Vehicle[]>;
   readonly hardware: Signal<readonly Hardware[]>;
+  /** Carriers that the server makes. */
+  readonly deltas: Signal<readonly DeltaJob[]>;
   readonly server: Signal<BoardSnapshot["server"] | null>;
   /** The last refusal that belongs to no field. */
   readonly refusal: Signal<Refusal | null>;
@@ -63,6 +66,7 @@ export function createBoard(
     campaigns: signal([]),
     vehicles: signal([]),
     hardware: signal([]),
+    deltas: signal([]),
     server: signal(null),
     refusal: signal(null),
     nowMs: signal(nowMs),
@@ -81,6 +85,7 @@ export function takeSnapshot(board: Board, snapshot: BoardSnapshot): void {
     board.campaigns.value = snapshot.campaigns;
     board.vehicles.value = snapshot.vehicles;
     board.hardware.value = snapshot.hardware;
+    board.deltas.value = snapshot.deltas;
     board.server.value = snapshot.server;
   });
 }
@@ -90,10 +95,11 @@ export type Change =
   | { readonly kind: "release"; readonly value: Release }
   | { readonly kind: "campaign"; readonly value: Campaign }
   | { readonly kind: "vehicle"; readonly value: Vehicle }
-  | { readonly kind: "hardware"; readonly value: Hardware };
+  | { readonly kind: "hardware"; readonly value: Hardware }
+  | { readonly kind: "delta"; readonly value: DeltaJob };
 
 /** The kinds of change, for the stream. */
-export const CHANGE_KINDS = ["release", "campaign", "vehicle", "hardware"] as const;
+export const CHANGE_KINDS = ["release", "campaign", "vehicle", "hardware", "delta"] as const;
 
 /**
  * Takes one change in: the entity replaces its older self or is added.
@@ -102,13 +108,15 @@ export const CHANGE_KINDS = ["release", "campaign", "vehicle", "hardware"] as co
  * @param change What changed.
  */
 export function takeChange(board: Board, change: Change): void {
-  const { releases, campaigns, vehicles, hardware } = board;
+  const { releases, campaigns, vehicles, hardware, deltas } = board;
   if (change.kind === "release") {
     releases.value = upsert(releases.value, change.value, (it) => it.release);
   } else if (change.kind === "campaign") {
     campaigns.value = upsert(campaigns.value, change.value, (it) => it.campaign);
   } else if (change.kind === "vehicle") {
     vehicles.value = upsert(vehicles.value, change.value, (it) => it.vin);
+  } else if (change.kind === "delta") {
+    deltas.value = upsert(deltas.value, change.value, (it) => it.job);
   } else {
     hardware.value = upsert(hardware.value, change.value, (it) => it.hardware);
   }

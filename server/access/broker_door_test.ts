@@ -80,7 +80,9 @@ Deno.test("a vehicle from before there were entries gets one when it shows its s
     await test.server.stop();
     const db = new DatabaseSync(`${test.config.data}/records.sqlite`);
     db.exec(`ALTER TABLE vehicles DROP COLUMN broker_entry;
-      ALTER TABLE vehicles DROP COLUMN pending_entry; PRAGMA user_version = 1`);
+      ALTER TABLE vehicles DROP COLUMN pending_entry; DROP TABLE composites; DROP TABLE delta_jobs;
+      DROP INDEX releases_by_image; ALTER TABLE assignments DROP COLUMN held_until;
+      PRAGMA user_version = 1`);
     db.close();
     await test.restart();
     assertEquals(await userOf(file, secret), []);

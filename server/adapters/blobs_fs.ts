@@ -127,8 +127,29 @@ class FolderBlobs implements BlobStore {
   }
 
   #path(sha256: string): string {
-    return `${this.blobs}/${checked(sha256).slice(0, 2)}/${sha256}`;
+    return pathIn(this.blobs, sha256);
   }
+}
+
+function pathIn(blobs: string, sha256: string): string {
+  return `${blobs}/${checked(sha256).slice(0, 2)}/${sha256}`;
+}
+
+/**
+ * Where a whole file lies, for another process of this server.
+ *
+ * @param folder The data folder.
+ * @param sha256 The file.
+ * @returns Its path; the file need not be there.
+ */
+export function blobPath(folder: string, sha256: string): string {
+  return pathIn(`${folder}/blobs`, sha256);
+}
+
+/** Where a temporary file of this store lies, likewise. */
+export function temporaryPath(file: PartFile): string {
+  invariant(file instanceof OpenFile, "a part file of this store");
+  return file.path;
 }
 
 /** Callers have parsed the name; a path must never be made of anything else. */

@@ -39,4 +39,17 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE vehicles ADD COLUMN broker_entry TEXT;
   ALTER TABLE vehicles ADD COLUMN pending_entry TEXT;
   `,
+  // Carriers that the server makes. `base_sha256` is empty for a full one: NULLs are never equal.
+  `
+  CREATE TABLE composites (carrier_sha256 TEXT PRIMARY KEY, head_sha256 TEXT NOT NULL,
+    image_sha256 TEXT NOT NULL, ranges TEXT NOT NULL);
+  CREATE TABLE delta_jobs (number INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT NOT NULL,
+    base_sha256 TEXT NOT NULL, effort TEXT NOT NULL, rank INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT,
+    failure TEXT, attempts INTEGER NOT NULL, carrier_sha256 TEXT, length_bytes INTEGER,
+    full_bytes INTEGER, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+    UNIQUE (sha256, base_sha256, effort));
+  CREATE INDEX delta_jobs_by_state ON delta_jobs (state, rank, number);
+  CREATE INDEX releases_by_image ON releases (sha256);
+  ALTER TABLE assignments ADD COLUMN held_until TEXT;
+  `,
 ];

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { z } from "zod";
 import { Hardware } from "shared/protocol/api.ts";
 import { Carrier, EcuState, FailureReport, Notes } from "shared/protocol/common.ts";
@@ -21,52 +20,17 @@ import {
   type SessionRow,
   type VehicleRow,
 } from "../ports.ts";
+import { DeltaRows } from "./records_rows_delta.ts";
+import { json, jsonOrNull, type Row, textOrNull } from "./records_statements.ts";
 
 const Role = z.enum(ROLES);
 const Strings = z.array(z.string());
 const Text = z.string().nullable();
 
-type Row = Record<string, unknown>;
-
-function json<T>(schema: z.ZodType<T>, text: unknown): T {
-  return schema.parse(JSON.parse(z.string().parse(text)));
-}
-
-function jsonOrNull<T>(schema: z.ZodType<T>, text: unknown): T | null {
-  return text === null ? null : json(schema, text);
-}
-
-function textOrNull(value: unknown): string | null {
-  return value === null ? null : JSON.stringify(value);
-}
-
 /** {@linkcode Records} on one connection. */
-export class Rows implements Records {
-  readonly #statements = new Map<string, StatementSync>();
-
-  constructor(readonly db: DatabaseSync) {}
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, statement = this.db.prepare(sql));
-    return statement;
-  }
-
-  #one<T>(sql: string, read: (row: Row) => T, ...values: SQLInputValue[]): Promise<T | undefined> {
-    const row = this.#prepare(sql).get(...values);
-    return Promise.resolve(row === undefined ? undefined : read(row));
-  }
-
-  #all<T>(sql: string, read: (row: Row) => T, ...values: SQLInputValue[]): Promise<T[]> {
-    return Promise.resolve(this.#prepare(sql).all(...values).map(read));
-  }
-
-  #run(sql: string, ...values: SQLInputValue[]): Promise<boolean> {
-    return Promise.resolve(Number(this.#prepare(sql).run(...values).changes) > 0);
-  }
-
+export class Rows extends DeltaRows implements Records {
   operator(user: string): Promise<OperatorRow | undefined> {
-    return this.#one("SELECT * FROM operators WHERE user = ?", (row) => ({
+    return this.one("SELECT * FROM operators WHERE user = ?", (row) => ({
       user: String(row.user),
       role: Role.parse(row.role),
       passwordHash: String(row.password_hash),
@@ -74,18 +38,18 @@ export class Rows implements Records {
   }
 
   async operatorCount(): Promise<number> {
-    return await this.#one("SELECT count(*) AS n FROM operators", (row) => Number(row.n)) ?? 0;
+    return await this.one("SELECT count(*) AS n FROM operators", (row) => Number(row.n)) ?? 0;
   }
 
   async putOperator(row: OperatorRow): Promise<void> {
-    await this.#run(
+    await this.run(
       "INSERT OR REPLACE INTO operators VALUES (?, ?, ?)",
       ...[row.user, row.role, row.passwordHash],
     );
   }
 
   session(tokenHash: string): Promise<SessionRow | undefined> {
-    return this.#one("SELECT * FROM sessions WHERE token_hash = ?", (row) => ({
+    return this.one("SELECT * FROM sessions WHERE token_hash = ?", (row) => ({
       tokenHash: String(row.token_hash),
       user: String(row.user),
       role: Role.parse(row.role),
@@ -94,22 +58,22 @@ export class Rows implements Records {
   }
 
   async putSession(row: SessionRow): Promise<void> {
-    await this.#run(
+    await this.run(
       "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
       ...[row.tokenHash, row.user, row.role, row.createdAtMs],
     );
   }
 
   async dropSession(tokenHash: string): Promise<void> {
-    await this.#run("DELETE FROM sessions WHERE token_hash = ?", tokenHash);
+    await this.run("DELETE FROM sessions WHERE token_hash = ?", tokenHash);
   }
 
   async dropSessionsBefore(createdAtMs: number): Promise<void> {
-    await this.#run("DELETE FROM sessions WHERE created_at_ms < ?", createdAtMs);
+    await this.run("DELETE FROM sessions WHERE created_at_ms < ?", createdAtMs);
   }
 
   blob(sha256: string): Promise<BlobRow | undefined> {
-    return this.#one("SELECT * FROM blobs WHERE sha256 = ?", (row) => ({
+    return this.one("SELECT * FROM blobs WHERE sha256 = ?", (row) => ({
       sha256: String(row.sha256),
       lengthBytes: Number(row.length_bytes),
       merkleRoot: String(row.merkle_root),
@@ -117,7 +81,7 @@ export class Rows implements Records {
   }
 
   async putBlob(row: BlobRow): Promise<void> {
-    await this.#run(
+    await this.run(
       "INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)",
       ...[row.sha256, row.lengthBytes, row.merkleRoot],
     );
@@ -125,47 +89,47 @@ export class Rows implements Records {
 
   carriersOf(sha256: string): Promise<Carrier[]> {
     const sql = "SELECT body FROM carriers WHERE sha256 = ? ORDER BY id";
-    return this.#all(sql, (row) => json(Carrier, row.body), sha256);
+    return this.all(sql, (row) => json(Carrier, row.body), sha256);
   }
 
   carrier(carrierSha256: string): Promise<Carrier | undefined> {
     const sql = "SELECT body FROM carriers WHERE carrier_sha256 = ? LIMIT 1";
-    return this.#one(sql, (row) => json(Carrier, row.body), carrierSha256);
+    return this.one(sql, (row) => json(Carrier, row.body), carrierSha256);
   }
 
   putCarrier(row: Carrier): Promise<boolean> {
-    return this.#run(
+    return this.run(
       "INSERT OR IGNORE INTO carriers (carrier_sha256, sha256, body) VALUES (?, ?, ?)",
       ...[row.carrierSha256, row.sha256, JSON.stringify(row)],
     );
   }
 
   hardware(): Promise<Hardware[]> {
-    return this.#all(
+    return this.all(
       "SELECT * FROM hardware ORDER BY hardware",
       (row) => Hardware.parse({ ...row }),
     );
   }
 
   putHardware(row: Hardware): Promise<boolean> {
-    return this.#run("INSERT OR IGNORE INTO hardware VALUES (?, ?)", row.hardware, row.origin);
+    return this.run("INSERT OR IGNORE INTO hardware VALUES (?, ?)", row.hardware, row.origin);
   }
 
   releases(): Promise<ReleaseRow[]> {
-    return this.#all("SELECT * FROM releases ORDER BY id DESC", readRelease);
+    return this.all("SELECT * FROM releases ORDER BY id DESC", readRelease);
   }
 
   releasesOf(hardware: string): Promise<ReleaseRow[]> {
     const sql = "SELECT * FROM releases WHERE hardware = ? ORDER BY counter DESC";
-    return this.#all(sql, readRelease, hardware);
+    return this.all(sql, readRelease, hardware);
   }
 
   release(id: string): Promise<ReleaseRow | undefined> {
-    return this.#one("SELECT * FROM releases WHERE release = ?", readRelease, id);
+    return this.one("SELECT * FROM releases WHERE release = ?", readRelease, id);
   }
 
   async putRelease(row: ReleaseRow): Promise<void> {
-    await this.#run(
+    await this.run(
       `INSERT INTO releases (release, hardware, version, counter, sha256, state, notes, rxswin,
          needs, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (release) DO UPDATE SET state = excluded.state`, // Nothing else ever changes.
@@ -176,15 +140,15 @@ export class Rows implements Records {
   }
 
   campaigns(): Promise<CampaignRow[]> {
-    return this.#all("SELECT * FROM campaigns ORDER BY number DESC", readCampaign);
+    return this.all("SELECT * FROM campaigns ORDER BY number DESC", readCampaign);
   }
 
   campaign(id: string): Promise<CampaignRow | undefined> {
-    return this.#one("SELECT * FROM campaigns WHERE campaign = ?", readCampaign, id);
+    return this.one("SELECT * FROM campaigns WHERE campaign = ?", readCampaign, id);
   }
 
   async putCampaign(row: CampaignRow): Promise<void> {
-    await this.#run(
+    await this.run(
       "INSERT OR REPLACE INTO campaigns VALUES (?, ?, ?, ?, ?, ?)",
       ...[row.number, row.campaign, row.state, JSON.stringify(row.releases)],
       ...[row.createdAt, row.createdBy],
@@ -193,45 +157,45 @@ export class Rows implements Records {
 
   async nextCampaign(): Promise<number> {
     const sql = "SELECT coalesce(max(number), 0) + 1 AS n FROM campaigns";
-    return await this.#one(sql, (row) => Number(row.n)) ?? 1;
+    return await this.one(sql, (row) => Number(row.n)) ?? 1;
   }
 
   assignmentsOfCampaign(campaign: string): Promise<AssignmentRow[]> {
     const sql = "SELECT * FROM assignments WHERE campaign = ? ORDER BY vin";
-    return this.#all(sql, readAssignment, campaign);
+    return this.all(sql, readAssignment, campaign);
   }
 
   assignmentsOfVehicle(vin: string): Promise<AssignmentRow[]> {
-    return this.#all("SELECT * FROM assignments WHERE vin = ?", readAssignment, vin);
+    return this.all("SELECT * FROM assignments WHERE vin = ?", readAssignment, vin);
   }
 
   async putAssignment(row: AssignmentRow): Promise<void> {
-    await this.#run(
-      "INSERT OR REPLACE INTO assignments VALUES (?, ?, ?, ?, ?, ?)",
+    await this.run(
+      "INSERT OR REPLACE INTO assignments VALUES (?, ?, ?, ?, ?, ?, ?)",
       ...[row.campaign, row.vin, row.state, textOrNull(row.failure)],
-      ...[JSON.stringify(row.targets), row.updatedAt],
+      ...[JSON.stringify(row.targets), row.updatedAt, row.heldUntil],
     );
   }
 
   vehicles(): Promise<VehicleRow[]> {
-    return this.#all("SELECT * FROM vehicles ORDER BY vin", readVehicle);
+    return this.all("SELECT * FROM vehicles ORDER BY vin", readVehicle);
   }
 
   vins(): Promise<string[]> {
-    return this.#all("SELECT vin FROM vehicles ORDER BY vin", (row) => String(row.vin));
+    return this.all("SELECT vin FROM vehicles ORDER BY vin", (row) => String(row.vin));
   }
 
   vehicle(vin: string): Promise<VehicleRow | undefined> {
-    return this.#one("SELECT * FROM vehicles WHERE vin = ?", readVehicle, vin);
+    return this.one("SELECT * FROM vehicles WHERE vin = ?", readVehicle, vin);
   }
 
   vehicleBySecret(hash: string): Promise<VehicleRow | undefined> {
     const sql = "SELECT * FROM vehicles WHERE secret_hash = ? OR pending_hash = ?";
-    return this.#one(sql, readVehicle, hash, hash);
+    return this.one(sql, readVehicle, hash, hash);
   }
 
   async putVehicle(row: VehicleRow): Promise<void> {
-    await this.#run(
+    await this.run(
       "INSERT OR REPLACE INTO vehicles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ...[row.vin, row.tokenHash, row.secretHash, row.pendingHash, row.lastSeenAt],
       ...[textOrNull(row.report), textOrNull(row.director), row.current, JSON.stringify(row.queue)],
@@ -240,12 +204,12 @@ export class Rows implements Records {
   }
 
   async addEvent(vin: string, event: VehicleEvent, keep: number): Promise<boolean> {
-    const added = await this.#run(
+    const added = await this.run(
       "INSERT OR IGNORE INTO events (vin, event_id, body) VALUES (?, ?, ?)",
       ...[vin, event.id, JSON.stringify(event)],
     );
     if (added) {
-      await this.#run(
+      await this.run(
         `DELETE FROM events WHERE vin = ? AND id <=
            (SELECT id FROM events WHERE vin = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
         ...[vin, vin, keep],
@@ -256,7 +220,7 @@ export class Rows implements Records {
 
   events(vin: string, limit: number): Promise<VehicleEvent[]> {
     const sql = "SELECT body FROM events WHERE vin = ? ORDER BY id DESC LIMIT ?";
-    return this.#all(sql, (row) => json(VehicleEvent, row.body), vin, limit);
+    return this.all(sql, (row) => json(VehicleEvent, row.body), vin, limit);
   }
 }
 
@@ -295,6 +259,7 @@ function readAssignment(row: Row): AssignmentRow {
     failure: jsonOrNull(FailureReport, row.failure),
     targets: json(z.record(z.string(), z.string()), row.targets),
     updatedAt: String(row.updated_at),
+    heldUntil: Text.parse(row.held_until),
   };
 }
 

@@ -121,11 +121,11 @@ Deno.test("GET /events speaks the contract: a snapshot, then whole entities", as
   await test.publish("ivi-rpi4", "1.0.0", { sha256: await test.upload(sampleBytes(10)) });
   await test.enrol();
   const seen = new Set<string>();
-  while (seen.size < 3) {
+  while (seen.size < 4) {
     const { event, data } = await page.next();
     BOARD_CHANGES[event as keyof typeof BOARD_CHANGES].parse(JSON.parse(data));
     seen.add(event);
   }
-  assertEquals([...seen].sort(), ["campaign", "release", "vehicle"]);
+  assertEquals([...seen].sort(), ["campaign", "delta", "release", "vehicle"]);
   await page.cancel();
 });

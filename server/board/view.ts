@@ -5,13 +5,17 @@
  */
 import { invariant } from "shared/assert.ts";
 import { isoTime, type Millis } from "shared/clock.ts";
-import type { BoardSnapshot, Campaign, Release, Vehicle } from "shared/protocol/api.ts";
+import type { BoardSnapshot, Campaign, DeltaJob, Release, Vehicle } from "shared/protocol/api.ts";
 import { errorFields, type Trouble } from "../campaign/bulletins.ts";
 import { believed } from "../campaign/fold.ts";
 import type { Ledger } from "../campaign/ledger.ts";
 import { shownState } from "../campaign/verbs.ts";
 import type { CampaignRow, Records, RecordStore, ReleaseRow, VehicleRow } from "../ports.ts";
+import type { DeltaJobRow } from "../ports_delta.ts";
 import type { ChangeName, FeedSource } from "./feed.ts";
+
+/** Jobs that are over and still shown: those of the last few releases. */
+const RECENT_JOBS = 200;
 
 /** How the server is. */
 export interface ServerState {
@@ -27,11 +31,13 @@ export class View implements FeedSource {
    * @param records What is kept.
    * @param ledger What is live.
    * @param server How the server is now.
+   * @param doneBytes How far a job is that makes a carrier.
    */
   constructor(
     readonly records: RecordStore,
     readonly ledger: Ledger,
     readonly server: () => ServerState,
+    readonly doneBytes: (job: string) => number,
   ) {}
 
   /** All releases, newest first. */
@@ -78,6 +84,22 @@ export class View implements FeedSource {
     return row && this.#vehicle(row);
   }
 
+  /** Jobs that make carriers: all that are not over, and the last others; newest first. */
+  deltas(): Promise<DeltaJob[]> {
+    return this.records.read(async (tables) => {
+      const rows = await tables.recentDeltaJobs(RECENT_JOBS);
+      return await Promise.all(rows.map((row) => this.#delta(tables, row)));
+    });
+  }
+
+  /** One job, or `undefined`. */
+  delta(id: string): Promise<DeltaJob | undefined> {
+    return this.records.read(async (tables) => {
+      const row = await tables.deltaJob(id);
+      return row && await this.#delta(tables, row);
+    });
+  }
+
   /** Everything the board shows. */
   async snapshot(): Promise<BoardSnapshot> {
     const { state, sinceMs, lastError } = this.server();
@@ -87,6 +109,7 @@ export class View implements FeedSource {
       campaigns: await this.campaigns(),
       vehicles: await this.vehicles(),
       hardware: await this.records.read((tables) => tables.hardware()),
+      deltas: await this.deltas(),
       server: { state, since: isoTime(sinceMs), ...errorFields(lastError) },
     };
   }
@@ -96,8 +119,16 @@ export class View implements FeedSource {
     if (name === "release") return await this.release(key);
     if (name === "campaign") return await this.campaign(key);
     if (name === "vehicle") return await this.vehicle(key);
+    if (name === "delta") return await this.delta(key);
     const all = await this.records.read((tables) => tables.hardware());
     return all.find(({ hardware }) => hardware === key);
+  }
+
+  async #delta(tables: Records, row: DeltaJobRow): Promise<DeltaJob> {
+    const { rank: _rank, attempts: _attempts, ...job } = row;
+    const totalBytes = (await tables.blob(row.sha256))?.lengthBytes ?? 0;
+    const doneBytes = row.state === "kept" ? totalBytes : this.doneBytes(row.job);
+    return { v: 1, ...job, doneBytes, totalBytes };
   }
 
   #vehicle(row: VehicleRow): Vehicle {
@@ -145,11 +176,9 @@ async function fullCampaign(tables: Records, row: CampaignRow): Promise<Campaign
     campaign: row.campaign,
     state: shownState(row.state, assignments),
     releases: [...row.releases],
-    vehicles: assignments.map(({ vin, state, failure, updatedAt }) => ({
-      vin,
-      state,
-      failure,
-      updatedAt,
+    vehicles: assignments.map(({ vin, state, failure, updatedAt, heldUntil }) => ({
+      ...{ vin, state, failure, updatedAt },
+      ...(heldUntil === null ? {} : { heldUntil }),
     })),
     createdAt: row.createdAt,
     createdBy: row.createdBy,

@@ -55,8 +55,8 @@ export class Bulletins {
 
   /** Tells one vehicle that its targets have changed. */
   async desire(row: VehicleRow): Promise<void> {
-    const version = row.director?.version ?? 0;
-    const desired: Desired = { v: 1, campaign: row.current, version };
+    const { version = 0, campaign = null } = row.director ?? {}; // One that is held is not told.
+    const desired: Desired = { v: 1, campaign, version };
     await this.#send(vehicleTopic(row.vin, "desired"), desired);
   }
 

@@ -11,11 +11,21 @@ import type { DirectorTargets, EcuTarget } from "shared/protocol/director.ts";
 import type { Announcement } from "shared/protocol/messages.ts";
 import type { BlobRow, ReleaseRow } from "../ports.ts";
 
+/** The compressed one, and the one that it was fetched by before that was there. */
+const MAX_FULL = 2;
+
 /** A release with the files that bring it. */
 export interface FullRelease {
   readonly row: ReleaseRow;
   readonly blob: BlobRow;
   readonly carriers: readonly Carrier[];
+}
+
+/** A release for one ECU. */
+export interface Assigned {
+  readonly release: FullRelease;
+  /** The image that the ECU last said it runs. */
+  readonly runs: string | null;
 }
 
 /** The targets of one vehicle, without their version. */
@@ -26,28 +36,26 @@ export type Told = Omit<DirectorTargets, "version">;
  *
  * @param vin The vehicle.
  * @param campaign Its campaign, or `null`.
- * @param targets The release of each of its ECUs that has one.
+ * @param targets The release of each of its ECUs that has one; each has a full container.
  * @returns The body, without a version.
  */
 export function tell(
   vin: string,
   campaign: string | null,
-  targets: ReadonlyMap<string, FullRelease>,
+  targets: ReadonlyMap<string, Assigned>,
 ): Told {
   if (campaign === null) {
     return { v: 1, vin, campaign, action: "none", preconditions: [], ecus: {} };
   }
   const ecus: Record<string, EcuTarget> = {};
-  for (const [serial, release] of [...targets].sort(([a], [b]) => a < b ? -1 : 1)) {
-    ecus[serial] = targetOf(release);
+  for (const [serial, assigned] of [...targets].sort(([a], [b]) => a < b ? -1 : 1)) {
+    ecus[serial] = targetOf(assigned);
   }
   return { v: 1, vin, campaign, action: "install", preconditions: [...PRECONDITIONS], ecus };
 }
 
-function targetOf({ row, blob, carriers }: FullRelease): EcuTarget {
+function targetOf({ release: { row, blob, carriers }, runs }: Assigned): EcuTarget {
   invariant(row.sha256 === blob.sha256, "a release is told with its own image");
-  const raw = carriers.filter((carrier) => carrier.baseSha256 === undefined);
-  const deltas = carriers.filter((carrier) => carrier.baseSha256 !== undefined);
   return {
     hardware: row.hardware,
     release: {
@@ -63,8 +71,35 @@ function targetOf({ row, blob, carriers }: FullRelease): EcuTarget {
       rxswin: [...row.rxswin],
       needs: [...row.needs],
     },
-    carriers: [...raw, ...deltas.slice(-MAX_DELTAS)],
+    carriers: usable(carriers, runs),
   };
+}
+
+/**
+ * The carriers that a vehicle is told of: containers that need no base, and those whose base it
+ * runs. Deltas for others would be news to every vehicle each time one more is made.
+ */
+function usable(carriers: readonly Carrier[], runs: string | null): Carrier[] {
+  const containers = carriers.filter(({ format }) => format === "container")
+    .toSorted((a, b) => a.lengthBytes - b.lengthBytes);
+  const full = containers.filter(({ baseSha256 }) => baseSha256 === undefined);
+  const deltas = containers.filter(({ baseSha256 }) =>
+    baseSha256 !== undefined && baseSha256 === runs
+  );
+  return [...full.slice(0, MAX_FULL), ...deltas.slice(0, MAX_DELTAS)];
+}
+
+/**
+ * Whether a vehicle can be told of a release: old records have images without a container, until
+ * one is made.
+ *
+ * @param release The release.
+ * @returns Whether there is a full container.
+ */
+export function canTell({ carriers }: FullRelease): boolean {
+  return carriers.some(({ format, baseSha256 }) =>
+    format === "container" && baseSha256 === undefined
+  );
 }
 
 /**

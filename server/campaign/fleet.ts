@@ -32,7 +32,9 @@ export interface FleetPorts {
 /** All vehicles of one server. */
 export class Fleet {
   #settling: Promise<void> = Promise.resolve();
-  #stopped = false;
+  readonly #stopping = new AbortController();
+  /** When vehicles that are held go on at the latest: one timer for each campaign. */
+  readonly #holds = new Set<string>();
 
   constructor(readonly ports: FleetPorts) {}
 
@@ -63,7 +65,7 @@ export class Fleet {
   settleAll(): void {
     this.#settling = this.#settling.then(async () => {
       for (const vin of await this.ports.records.read((tables) => tables.vins())) {
-        if (this.#stopped) return;
+        if (this.#stopping.signal.aborted) return;
         await this.settle(vin);
         await this.ports.clock.sleep(0); // Requests come first.
       }
@@ -77,7 +79,7 @@ export class Fleet {
 
   /** Ends the work in the background. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     await this.#settling;
   }
 
@@ -187,7 +189,20 @@ export class Fleet {
     return serials;
   }
 
-  async #tell({ row, campaigns, news, changed }: Settled): Promise<void> {
+  /** Settles all when the vehicles of a campaign need not wait any longer. */
+  #release(until: string): void {
+    if (this.#holds.has(until)) return;
+    this.#holds.add(until);
+    const { clock } = this.ports;
+    const leftMs = Math.max(0, Date.parse(until) - clock.now());
+    void clock.sleep(leftMs, this.#stopping.signal).then(() => {
+      this.#holds.delete(until);
+      this.settleAll();
+    }, () => undefined);
+  }
+
+  async #tell({ row, campaigns, news, changed, heldUntil }: Settled): Promise<void> {
+    if (heldUntil !== null) this.#release(heldUntil);
     if (changed) this.ports.feed.changed("vehicle", row.vin);
     for (const campaign of campaigns) this.ports.feed.changed("campaign", campaign);
     if (news) await this.ports.bulletins.desire(row);

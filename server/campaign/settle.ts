@@ -10,8 +10,9 @@ import { isFinal } from "shared/protocol/common.ts";
 import type { VehicleReport } from "shared/protocol/messages.ts";
 import type { AssignmentRow, CampaignRow, Records, VehicleRow } from "../ports.ts";
 import { decide, isCommitted, type Offer, type OfferedRelease, type Standing } from "./decide.ts";
-import { type FullRelease, isNews, tell } from "./director.ts";
+import { type Assigned, canTell, type FullRelease, isNews, tell } from "./director.ts";
 import { type Channel, fold } from "./fold.ts";
+import { heldUntil } from "./hold.ts";
 
 /** What changed for others to hear of. */
 export interface Settled {
@@ -22,6 +23,8 @@ export interface Settled {
   readonly news: boolean;
   /** Anything at all was written. */
   readonly changed: boolean;
+  /** It is to be settled again then, if nothing happens before. */
+  readonly heldUntil: string | null;
 }
 
 /** A report that is to be folded in first. */
@@ -44,9 +47,9 @@ export async function settle(
   options: { readonly nowMs: Millis; readonly incoming?: Incoming },
 ): Promise<Settled> {
   const before = await tables.vehicle(row.vin);
-  const standings = new Map(
-    (await tables.assignmentsOfVehicle(row.vin)).map((each) => [each.campaign, each as Standing]),
-  );
+  const rows = await tables.assignmentsOfVehicle(row.vin);
+  const standings = new Map(rows.map((each) => [each.campaign, standingOf(each)]));
+  const holds = new Map(rows.map((each) => [each.campaign, each.heldUntil]));
   const offers = await loadOffers(tables, standings);
   const written = new Map<string, Standing>();
   const write = (standing: Standing) => {
@@ -70,14 +73,21 @@ export async function settle(
   }));
   const decision = decide(ecus, offers, [...standings.values()]);
   for (const standing of decision.changed) write(standing);
+  const targets = await loadTargets(tables, decision.targets);
+  const { current } = decision;
+  const held = current === null
+    ? null
+    : await heldUntil(tables, row, { campaign: current, targets, nowMs: options.nowMs });
+  const stands = current === null ? undefined : standings.get(current);
+  if (stands !== undefined && (holds.get(stands.campaign) ?? null) !== held) write(stands);
   const updatedAt = isoTime(options.nowMs);
   for (const standing of written.values()) {
-    const assignment: AssignmentRow = { ...standing, vin: row.vin, updatedAt };
+    const heldUntil = standing.campaign === current ? held : null;
+    const assignment: AssignmentRow = { ...standing, vin: row.vin, updatedAt, heldUntil };
     await tables.putAssignment(assignment);
   }
-
-  const targets = await loadTargets(tables, decision.targets);
-  const told = tell(row.vin, decision.current, targets);
+  const silent = held !== null || [...targets.values()].some((release) => !canTell(release));
+  const told = tell(row.vin, silent ? null : current, assigned(row, targets));
   const news = isNews(row.director, told);
   const after: VehicleRow = {
     ...row,
@@ -88,7 +98,28 @@ export async function settle(
   const changed = JSON.stringify(before) !== JSON.stringify(after);
   if (changed) await tables.putVehicle(after);
   const campaigns = [...written.keys()];
-  return { row: after, campaigns, news, changed: changed || campaigns.length > 0 };
+  return {
+    ...{ row: after, campaigns, news, changed: changed || campaigns.length > 0 },
+    heldUntil: held,
+  };
+}
+
+function standingOf({ campaign, state, failure, targets }: AssignmentRow): Standing {
+  return { campaign, state, failure, targets };
+}
+
+/** Each release with what its ECU runs. */
+function assigned(
+  row: VehicleRow,
+  targets: ReadonlyMap<string, FullRelease>,
+): Map<string, Assigned> {
+  const runs = new Map(row.report?.ecus.map((ecu) => [ecu.serial, ecu.sha256]));
+  return new Map(
+    [...targets].map(([serial, release]) => [
+      serial,
+      { release, runs: runs.get(serial) ?? null },
+    ]),
+  );
 }
 
 /** The standing that a report is about: the campaign it names, else the one the vehicle is in. */

@@ -18,7 +18,7 @@ export async function listReleases(context: Context): Promise<void> {
       String(row.counter),
       row.state,
       formatBytes(row.lengthBytes),
-      String(row.carriers.filter((carrier) => carrier.baseSha256 !== undefined).length),
+      String(new Set(row.carriers.flatMap(({ baseSha256 }) => baseSha256 ?? [])).size),
       row.createdAt,
       clip(row.notes.purpose),
     ]],
@@ -103,7 +103,10 @@ export async function listCampaigns(context: Context): Promise<void> {
 
 function countStates({ vehicles }: Campaign): string {
   const counts = new Map<string, number>();
-  for (const { state } of vehicles) counts.set(state, (counts.get(state) ?? 0) + 1);
+  for (const { state, heldUntil } of vehicles) {
+    const key = heldUntil === undefined ? state : `${state} (held for a delta)`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
   return [...counts].map(([state, count]) => `${count} ${state}`).join(", ") || "none";
 }
 

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { MAX_IMAGE_BYTES } from "shared/limits.ts";
 import { ABOUT_BROKER, brokerMosquitto, type BrokerOptions } from "./broker.ts";
 import { offer, steer } from "./campaign.ts";
 import { type CommonOptions, Context } from "./context.ts";
+import { delta, type DeltaOptions } from "./delta.ts";
 import { asCommandError, EXIT, usageError } from "./exit.ts";
 import { addHardware, listCampaigns, listHardware, listReleases, listVehicles } from "./lists.ts";
 import { enrol, login, type LoginOptions } from "./login.ts";
@@ -26,7 +27,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable, 4 refused,
 
 const ABOUT_PUBLISH = `
 IMAGE is the file that an ECU runs, at most ${MAX_IMAGE_BYTES} bytes. With --delta-from it is a
-BSDIFF40 patch from that version; for a version that exists, the patch is added to it.
+patch from that version, made by bsdiff or \`ota delta\`; for a version that exists, the patch is
+added to it. The server makes deltas by itself, from what vehicles still run.
 An upload that was cut goes on where it stopped when the command is run again.
 
 Notes, as UN R156 wants them: ${NOTE_NAMES.join(", ")}.
@@ -99,8 +101,19 @@ function addReleases(ota: Command): void {
     action: (context, [releases]) => offer(context, releases as unknown as string[]),
   }).addHelpText("after", "\nA RELEASE is written HARDWARE/VERSION, like ivi-rpi4/1.2.0.");
   add(ota, "releases", { about: "list the releases", action: listReleases });
+  add(ota, "delta <old> <new> <patch>", {
+    about: "make a container that leads from one image to another",
+    local: true,
+    action: (context, [old, image, patch], options: DeltaOptions) => {
+      delta(context, { old: old!, new: image!, patch: patch! }, options);
+    },
+  })
+    .addOption(
+      new Option("--effort <effort>", "how hard to try").choices(["fast", "best"]).default("best"),
+    )
+    .addHelpText("after", "\nOLD may be -: then PATCH is NEW by itself, compressed.");
   add(ota, "patch <old> <patch> <new>", {
-    about: "apply a BSDIFF40 patch to a file",
+    about: "apply a container or a BSDIFF40 patch to a file; a full container takes - as OLD",
     local: true,
     action: (context, [old, file, target]) => {
       patch(context, { old: old!, patch: file!, new: target! });

@@ -10,99 +10,74 @@ import type { RandomRead } from "shared/delta/random_read.ts";
 import { bunzip2 } from "shared/node/bunzip2.ts";
 import { sha256Digest } from "shared/node/digest.ts";
 import type { Context } from "./context.ts";
-import { usageError } from "./exit.ts";
+import { openRead, openWrite, removeIfThere } from "./files.ts";
+import { type ImageSink, isContainerFile, patchContainer } from "./patch_container.ts";
 
 /**
- * Applies a BSDIFF40 patch. NEW appears whole or not at all.
+ * Applies a container or a BSDIFF40 patch. NEW appears whole or not at all. A container without
+ * a base does not look at OLD, which may then be `-`.
  *
  * @param context Output.
  * @param paths The old image, the patch, and the new image to be written.
- * @throws {UpdateFailure} `patchDamaged` or `deltaDamaged` if it is no whole patch.
+ * @throws {UpdateFailure} `patchDamaged` if it is neither, `containerDamaged`, `containerTooNew` or
+ * `deltaDamaged` if it is not whole, `deltaBaseDiffers` if OLD is not what it starts from.
  * @throws {CommandError} Usage, if a file cannot be read or NEW cannot be written.
  */
 export function patch(
   context: Context,
   paths: { readonly old: string; readonly patch: string; readonly new: string },
 ): void {
-  using base = openRead(paths.old);
-  using file = openRead(paths.patch);
-  if (!isBsdiff40(file)) {
+  using stack = new DisposableStack();
+  const file = stack.use(openRead(paths.patch));
+  const openBase = () => stack.use(openRead(paths.old));
+  const apply = isContainerFile(file) ? patchContainer : isBsdiff40(file) ? patchBsdiff40 : null;
+  if (apply === null) {
     throw new UpdateFailure(
       "patchDamaged",
       paths.patch,
-      `Cannot apply ${paths.patch}: it is not BSDIFF40, the format that is read`,
+      `Cannot apply ${paths.patch}: it is not BSDIFF40 and no container, the formats that are read`,
     );
   }
   const temporary = `${paths.new}.${crypto.randomUUID()}.part`;
   try {
-    const digest = sha256Digest();
-    let lengthBytes = 0;
+    let made: { readonly lengthBytes: number; readonly sha256: string };
     {
       using target = openWrite(temporary, paths.new);
-      for (const piece of applyBsdiff40(file, base, { bunzip2, maxImageBytes: MAX_IMAGE_BYTES })) {
-        digest.update(piece);
-        lengthBytes += piece.length;
-        for (let rest = piece; rest.length > 0;) rest = rest.subarray(target.writeSync(rest));
-      }
+      made = apply(file, openBase, sinkOf(target));
+      target.truncateSync(made.lengthBytes); // A hole at the end is no byte yet.
       target.syncSync();
     }
     Deno.renameSync(temporary, paths.new);
-    const sha256 = digest.hex();
     context.output.result(
-      { file: paths.new, lengthBytes, sha256 },
-      `Wrote ${paths.new}: ${lengthBytes} bytes, SHA-256 ${sha256}`,
+      { file: paths.new, ...made },
+      `Wrote ${paths.new}: ${made.lengthBytes} bytes, SHA-256 ${made.sha256}`,
     );
   } finally {
     removeIfThere(temporary);
   }
 }
 
-/** A file as the codec reads it. */
-interface OpenRead extends RandomRead, Disposable {}
-
-function openRead(path: string): OpenRead {
-  try {
-    const file = Deno.openSync(path);
-    const lengthBytes = file.statSync().size;
-    return {
-      lengthBytes,
-      read(offset, length) {
-        if (offset < 0 || length < 0 || offset + length > lengthBytes) {
-          throw new RangeError(
-            `Cannot read ${length} bytes at ${offset} of ${path}: it has ${lengthBytes}`,
-          );
-        }
-        const bytes = new Uint8Array(length);
-        file.seekSync(offset, Deno.SeekMode.Start);
-        for (let at = 0; at < length;) {
-          const n = file.readSync(bytes.subarray(at));
-          if (n === null) throw new RangeError(`Cannot read ${path}: it became shorter meanwhile`);
-          at += n;
-        }
-        return bytes;
-      },
-      [Symbol.dispose]: () => file.close(),
-    };
-  } catch (cause) {
-    throw usageError(`Cannot read ${path}: ${(cause as Error).message}`, "Give a file that exists");
+function patchBsdiff40(
+  file: RandomRead,
+  openBase: () => RandomRead,
+  sink: ImageSink,
+): { readonly lengthBytes: number; readonly sha256: string } {
+  const digest = sha256Digest();
+  let lengthBytes = 0;
+  const options = { bunzip2, maxImageBytes: MAX_IMAGE_BYTES };
+  for (const piece of applyBsdiff40(file, openBase(), options)) {
+    digest.update(piece);
+    lengthBytes += piece.length;
+    sink.write(piece);
   }
+  return { lengthBytes, sha256: digest.hex() };
 }
 
-function openWrite(temporary: string, path: string): Deno.FsFile {
-  try {
-    return Deno.openSync(temporary, { write: true, createNew: true });
-  } catch (cause) {
-    throw usageError(
-      `Cannot write ${path}: ${(cause as Error).message}`,
-      "Give a path in a folder where you may write",
-    );
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+function sinkOf(target: Deno.FsFile): ImageSink {
+  return {
+    write(bytes) {
+      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(target.writeSync(rest));
+    },
+    skip: (lengthBytes) => void target.seekSync(lengthBytes, Deno.SeekMode.Current),
+  };
 }

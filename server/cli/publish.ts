@@ -4,6 +4,7 @@
  * @module
  */
 import { chooseCounter } from "shared/counter.ts";
+import { isContainer } from "shared/delta/container.ts";
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { MAX_IMAGE_BYTES, MAX_JSON_BYTES } from "shared/limits.ts";
 import { Counter, HardwareId, type Notes, ReleaseId, Version } from "shared/protocol/common.ts";
@@ -26,6 +27,8 @@ export interface PublishOptions {
 }
 
 const BSDIFF40 = new TextEncoder().encode("BSDIFF40");
+/** Magic, version and flags of a container: what tells a delta from a full image. */
+const START_BYTES = 10;
 
 /**
  * Uploads a file, unless the server has it, and makes a release of it.
@@ -111,7 +114,7 @@ async function lookAt(path: string, deltaFrom: string | undefined): Promise<numb
     info = await Deno.stat(path);
     if (info.isFile) {
       using file = await Deno.open(path);
-      const buffer = new Uint8Array(BSDIFF40.length);
+      const buffer = new Uint8Array(START_BYTES);
       start = buffer.subarray(0, await file.read(buffer) ?? 0);
     }
   } catch (cause) {
@@ -125,11 +128,18 @@ async function lookAt(path: string, deltaFrom: string | undefined): Promise<numb
   if (info.size > MAX_IMAGE_BYTES) {
     throw rejected("requestTooLarge", path, `${info.size} bytes, at most ${MAX_IMAGE_BYTES}`);
   }
-  const isPatch = start.length === BSDIFF40.length && BSDIFF40.every((b, i) => start[i] === b);
-  if (isPatch && deltaFrom === undefined) {
+  const isBsdiff40 = BSDIFF40.every((byte, at) => start[at] === byte);
+  const isDelta = isContainer(start) && (start[9]! & 1) === 1;
+  if ((isBsdiff40 || isDelta) && deltaFrom === undefined) {
     throw usageError(
-      `Cannot publish ${path} as an image: it is a BSDIFF40 patch`,
+      `Cannot publish ${path} as an image: it is a ${isDelta ? "delta" : "BSDIFF40 patch"}`,
       "Give the version it starts from with --delta-from",
+    );
+  }
+  if (isContainer(start) && !isDelta) {
+    throw usageError(
+      `Cannot publish ${path}: it is a full image in a container`,
+      "Publish the image itself: the server compresses it",
     );
   }
   return info.size;

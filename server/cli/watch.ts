@@ -169,8 +169,9 @@ class Screen {
   }
 }
 
-function inWords({ at, vin, serial, state, version, failure }: WatchLine): string {
-  const words = `${at}  ${vin}  ${serial}  ${state}  (runs ${version ?? "nothing"})`;
+function inWords({ at, vin, serial, state, version, failure, heldUntil }: WatchLine): string {
+  const held = heldUntil === undefined ? "" : `, waits for its delta until ${heldUntil} at most`;
+  const words = `${at}  ${vin}  ${serial}  ${state}  (runs ${version ?? "nothing"}${held})`;
   return failure === undefined
     ? words
     : `${words}  ${failure.code} ${failure.name}: ${failure.message}`;

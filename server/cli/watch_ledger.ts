@@ -18,6 +18,8 @@ export interface WatchLine {
   readonly version: string | null;
   readonly progress?: NonNullable<Vehicle["ecus"][number]["progress"]>;
   readonly failure?: FailureReport;
+  /** It is not told to go yet: a delta for it is being made, so long at most. */
+  readonly heldUntil?: string;
 }
 
 /** How the watch ended. */
@@ -41,7 +43,7 @@ export interface WatchOptions {
 export class WatchLedger {
   readonly #options: WatchOptions;
   readonly #vehicles = new Map<string, Vehicle>();
-  readonly #states = new Map<string, EcuState>();
+  readonly #states = new Map<string, string>();
   /** Vehicles that were seen at work on the campaign. */
   readonly #joined = new Set<string>();
   /** ECUs, `VIN/SERIAL`, that were seen to have heard of it. */
@@ -88,9 +90,14 @@ export class WatchLedger {
     for (const ecu of this.#ecusOf(vehicle)) {
       const key = `${vehicle.vin}/${ecu.serial}`;
       const about = this.#isAbout(key, ecu);
-      const state = about ? ecu.state : this.#row(vehicle.vin)?.state ?? "assigned";
-      if (this.#states.get(key) === state) continue;
-      this.#states.set(key, state);
+      const row = this.#row(vehicle.vin);
+      const state = about ? ecu.state : row?.state ?? "assigned";
+      const heldUntil = about ? undefined : row?.heldUntil;
+      const seen = heldUntil === undefined ? state : `${state} held`;
+      const before = this.#states.get(key);
+      // That it is held no longer is said by what follows.
+      if (before === seen || before === `${seen} held`) continue;
+      this.#states.set(key, seen);
       lines.push({
         at: vehicle.lastSeenAt ?? this.#campaign!.createdAt,
         vin: vehicle.vin,
@@ -99,6 +106,7 @@ export class WatchLedger {
         version: ecu.version,
         ...(about && ecu.progress !== null ? { progress: ecu.progress } : {}),
         ...(about && ecu.failure !== null ? { failure: ecu.failure } : {}),
+        ...(heldUntil === undefined ? {} : { heldUntil }),
       });
     }
     return lines;
@@ -149,7 +157,9 @@ export class WatchLedger {
   standing(): string {
     const rows = this.#watched();
     if (rows.length === 0) return "no vehicle has joined the campaign";
-    return rows.map(({ vin, state }) => `${vin} ${state}`).join(", ");
+    return rows.map(({ vin, state, heldUntil }) =>
+      `${vin} ${state}${heldUntil === undefined ? "" : " (held for a delta)"}`
+    ).join(", ");
   }
 
   #watched(): Campaign["vehicles"] {

@@ -21,6 +21,9 @@ import type {
   RecordStore,
   ReleaseRow,
 } from "../ports.ts";
+import type { DeltaJobs } from "./delta_jobs.ts";
+import { queueDeltas } from "./delta_plan.ts";
+import { type InstantCarrier, makeInstant, recordInstant } from "./instant.ts";
 import { Prover } from "./prover.ts";
 import { checkBundle } from "./rules.ts";
 import type { Uploads } from "./uploads.ts";
@@ -35,11 +38,20 @@ export interface PublishPorts {
   readonly fleet: Fleet;
   readonly feed: Feed;
   readonly metrics: Metrics;
+  readonly deltas: DeltaJobs;
 }
 
 interface Image {
   readonly blob: BlobRow;
-  readonly carriers: readonly Carrier[];
+  /** The patch that it came as. */
+  readonly patch?: Carrier;
+}
+
+/** An image with the carrier that every vehicle can take. */
+interface ReadyImage extends Image {
+  readonly instant: InstantCarrier;
+  /** Takes the ids of jobs that were queued. */
+  readonly jobs: string[];
 }
 
 /** The publisher's desk of one server. */
@@ -60,10 +72,14 @@ export class Publisher {
    */
   async publish(request: ReleaseRequest, by: string): Promise<Published> {
     const { records, metrics } = this.ports;
-    const image = await this.#image(request);
+    const proved = await this.#image(request);
+    const jobs: string[] = [];
+    const image = { ...proved, instant: await makeInstant(this.ports, proved.blob), jobs };
     const made = await records.write((tables) => this.#write(tables, request, image, by));
     if (!(made.campaign === null && made.carrierAdded)) metrics.add("ota_releases_total");
-    await this.#tell([request.hardware], [made.release], made.campaign, made.carrierAdded);
+    await this.#tell([request.hardware], [made.release], {
+      ...{ campaign: made.campaign, carrierAdded: made.carrierAdded, jobs },
+    });
     return made;
   }
 
@@ -76,16 +92,20 @@ export class Publisher {
    * @throws {UpdateFailure} `releaseUnknown` or `bundleInvalid`.
    */
   async offer(ids: readonly string[], by: string): Promise<string> {
+    const jobs: string[] = [];
     const { rows, campaign } = await this.ports.records.write(async (tables) => {
       const wanted = [];
       for (const id of ids) wanted.push({ id, row: await tables.release(id) });
       const rows = checkBundle(wanted);
       for (const row of rows) {
-        if (row.state === "draft") await tables.putRelease({ ...row, state: "published" });
+        const published = { ...row, state: "published" } as const;
+        if (row.state === "draft") await tables.putRelease(published);
+        await this.#queue(tables, published, jobs);
       }
       return { rows, campaign: await this.#campaign(tables, ids, by) };
     });
-    await this.#tell(rows.map(({ hardware }) => hardware), ids, campaign, false);
+    const hardware = rows.map((row) => row.hardware);
+    await this.#tell(hardware, ids, { campaign, carrierAdded: false, jobs });
     return campaign;
   }
 
@@ -131,7 +151,7 @@ export class Publisher {
     }
     if (request.patchSha256 === undefined) {
       const blob = await this.#stored(request.sha256!, "sha256");
-      return { blob, carriers: [] };
+      return { blob };
     }
     const patch = await this.#stored(request.patchSha256, "patchSha256");
     const siblings = await records.read((tables) => tables.releasesOf(hardware));
@@ -148,21 +168,18 @@ export class Publisher {
     }
     const claimed = existing?.sha256 ?? request.sha256;
     if (claimed !== (request.sha256 ?? claimed)) throw differs(existing!.release, request.sha256!);
-    const blob = await this.#prover.prove({
+    const { blob, format } = await this.#prover.prove({
       patchSha256: patch.sha256,
       baseSha256: base.sha256,
       sha256: claimed,
     });
     this.ports.metrics.add("ota_patches_proved_total");
-    const carrier: Carrier = {
-      v: 1,
-      carrierSha256: patch.sha256,
-      format: "bsdiff40",
-      lengthBytes: patch.lengthBytes,
-      sha256: blob.sha256,
-      baseSha256: base.sha256,
+    const { sha256: carrierSha256, lengthBytes } = patch;
+    const { sha256 } = blob;
+    return {
+      blob,
+      patch: { v: 1, carrierSha256, format, lengthBytes, sha256, baseSha256: base.sha256 },
     };
-    return { blob, carriers: [carrier] };
   }
 
   async #stored(sha256: string, field: string): Promise<BlobRow> {
@@ -189,7 +206,7 @@ export class Publisher {
   async #write(
     tables: Records,
     request: ReleaseRequest,
-    image: Image,
+    image: ReadyImage,
     by: string,
   ): Promise<Published> {
     const { hardware, version } = request;
@@ -197,13 +214,14 @@ export class Publisher {
     const { sha256, lengthBytes } = image.blob;
     const siblings = await tables.releasesOf(hardware);
     const existing = siblings.find((row) => row.version === version);
-    if (existing !== undefined && image.carriers.length > 0) {
-      return await this.#addCarriers(tables, existing, image);
+    if (existing !== undefined && image.patch !== undefined) {
+      return await this.#addCarrier(tables, existing, { ...image, patch: image.patch });
     }
     const counter = chooseCounter(stripped(request), siblings);
     await tables.putBlob(image.blob);
     await tables.putCarrier({ v: 1, carrierSha256: sha256, format: "raw", lengthBytes, sha256 });
-    for (const carrier of image.carriers) await tables.putCarrier(carrier);
+    await recordInstant(tables, image.instant);
+    if (image.patch !== undefined) await tables.putCarrier(image.patch);
     const row: ReleaseRow = {
       release,
       hardware,
@@ -218,18 +236,28 @@ export class Publisher {
       createdBy: by,
     };
     await tables.putRelease(row);
+    await this.#queue(tables, row, image.jobs);
     const campaign = request.draft ? null : await this.#campaign(tables, [release], by);
     return { release, campaign, counter, sha256, carrierAdded: false };
   }
 
-  async #addCarriers(tables: Records, row: ReleaseRow, image: Image): Promise<Published> {
+  async #addCarrier(
+    tables: Records,
+    row: ReleaseRow,
+    image: ReadyImage & { readonly patch: Carrier },
+  ): Promise<Published> {
     const { release, counter, sha256 } = row;
     if (image.blob.sha256 !== sha256) throw differs(release, image.blob.sha256);
-    let carrierAdded = false;
-    for (const carrier of image.carriers) {
-      if (await tables.putCarrier(carrier)) carrierAdded = true;
-    }
+    const carrierAdded = await tables.putCarrier(image.patch);
+    await recordInstant(tables, image.instant); // An old release may have none yet.
+    await this.#queue(tables, row, image.jobs);
     return { release, campaign: null, counter, sha256, carrierAdded };
+  }
+
+  /** The jobs of a release. In its transaction: else a vehicle could ask before they are there. */
+  async #queue(tables: Records, row: ReleaseRow, jobs: string[]): Promise<void> {
+    if (row.state === "draft") return; // It may never be offered.
+    jobs.push(...await queueDeltas(tables, row, isoTime(this.ports.clock.now())));
   }
 
   async #campaign(tables: Records, releases: readonly string[], by: string): Promise<string> {
@@ -249,10 +277,15 @@ export class Publisher {
   async #tell(
     hardware: readonly string[],
     releases: readonly string[],
-    campaign: string | null,
-    carrierAdded: boolean,
+    { campaign, carrierAdded, jobs }: {
+      readonly campaign: string | null;
+      readonly carrierAdded: boolean;
+      readonly jobs: readonly string[];
+    },
   ): Promise<void> {
-    const { feed, bulletins, fleet } = this.ports;
+    const { feed, bulletins, fleet, deltas } = this.ports;
+    deltas.wake();
+    for (const id of jobs) feed.changed("delta", id);
     for (const id of releases) feed.changed("release", id);
     if (campaign !== null) feed.changed("campaign", campaign);
     for (const id of hardware) await bulletins.announce(id);

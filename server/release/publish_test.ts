@@ -54,9 +54,10 @@ Deno.test("publishing makes release, campaign and announcement data, and says so
   const leaves = [0, 1, 2, 3].map((i) => leafHash(IMAGE.subarray(i * 65536, (i + 1) * 65536)));
   assertEquals(release.merkleRoot, toHex(merkleRoot(leaves)));
   assertEquals([release.state, release.lengthBytes, release.notes], ["published", 200_000, NOTES]);
-  assertEquals(release.carriers, [
-    { v: 1, carrierSha256: sha256, format: "raw", lengthBytes: 200_000, sha256 },
-  ]);
+  assertEquals(release.carriers[0], {
+    ...{ v: 1, carrierSha256: sha256, format: "raw", lengthBytes: 200_000, sha256 },
+  });
+  assertEquals(release.carriers.map(({ format }) => format), ["raw", "container"]);
   const again = await test.publish("ivi-rpi4", "1.1.0", { sha256 });
   assertEquals([again.counter, again.sha256], [2, sha256], "the same bytes, released again");
 });
@@ -164,8 +165,9 @@ Deno.test({
       ...{ sha256: made.sha256, baseSha256: base },
     };
     const release = await test.get<Release>("/api/v1/releases/ivi-rpi4/1.1.0");
-    assertEquals(release.carriers[0]!.format, "raw");
-    assertEquals(release.carriers[1] as unknown, carrier);
+    const given = release.carriers.filter(({ format }) => format !== "container");
+    assertEquals(given[0]!.format, "raw");
+    assertEquals(given[1] as unknown, carrier);
     // The same patch again is no new carrier; one from another base is.
     const again = await test.post(
       "/api/v1/releases",
@@ -180,7 +182,7 @@ Deno.test({
     });
     assertEquals([added.carrierAdded, added.campaign, added.counter], [true, null, 2]);
     const now = await test.get<Release>("/api/v1/releases/ivi-rpi4/1.1.0");
-    assertEquals(now.carriers.length, 3);
+    assertEquals(now.carriers.filter(({ format }) => format !== "container").length, 3);
   },
 });
 
@@ -195,6 +197,7 @@ Deno.test({
     const other = await test.upload(sampleBytes(50_000, 9));
     await test.publish("ivi-rpi4", "1.0.0", { sha256: base });
     await test.publish("ivi-rpi4", "2.0.0", { sha256: other });
+    await test.server.core.deltas.idle();
     const before = countBlobs(test);
     const cut = await test.upload(patch.slice(0, patch.length - 7));
     const bent = patch.slice();

@@ -7,6 +7,7 @@ import { ifMatch, ifNoneMatch } from "@std/http/etag.js";
 import { UpdateFailure } from "shared/failure.ts";
 import type { Core } from "../core.ts";
 import type { BlobFile } from "../ports.ts";
+import { openCarrier } from "../release/carrier_files.ts";
 import { chooseRange } from "./byte_range.ts";
 
 /** A part of an open file that is to be sent. */
@@ -80,7 +81,7 @@ export async function answerCarrier(
   if (range.kind === "part") headers.set("content-range", `bytes ${first}-${last}/${lengthBytes}`);
   const status = range.kind === "part" ? 206 : 200;
   if (request.method === "HEAD") return new Response(null, { status, headers });
-  const file = await core.ports.blobs.open(carrierSha256);
+  const file = await openCarrier(core.ports, carrier);
   const sent = (bytes: number) => core.metrics.add("ota_carrier_bytes_total", bytes);
   return send({ file, start: first, end: last + 1, sent }, status, headers);
 }

@@ -13,6 +13,26 @@ export interface RandomRead {
    * @throws {RangeError} If that is not wholly inside.
    */
   read(offset: number, length: number): Uint8Array;
+  /**
+   * Reads `[offset, offset + target.length)` into an array of the caller's: for loops that must
+   * not allocate. Whoever does not have it is read by `read()` and copied.
+   *
+   * @throws {RangeError} If that is not wholly inside.
+   */
+  readInto?(offset: number, target: Uint8Array): void;
+}
+
+/**
+ * Reads into an array, by whichever of the two ways the source has.
+ *
+ * @param source What is read.
+ * @param offset Where, in bytes.
+ * @param target Filled completely.
+ * @throws {RangeError} If that is not wholly inside.
+ */
+export function readInto(source: RandomRead, offset: number, target: Uint8Array): void {
+  if (source.readInto) source.readInto(offset, target);
+  else target.set(source.read(offset, target.length));
 }
 
 /**

@@ -8,6 +8,7 @@ import { MAX_BUNDLE } from "../limits.ts";
 import {
   CampaignId,
   Counter,
+  DeltaJobId,
   EcuState,
   FailureReport,
   HardwareId,
@@ -85,7 +86,7 @@ export type Upload = z.infer<typeof Upload>;
 
 /**
  * `POST /api/v1/releases`. `sha256` names an uploaded full image, or `patchSha256` an
- * uploaded BSDIFF40 patch with `deltaFrom`, the version it starts from.
+ * uploaded patch, BSDIFF40 or container, with `deltaFrom`, the version it starts from.
  */
 export const ReleaseRequest = z.strictObject({
   hardware: HardwareId,
@@ -131,6 +132,38 @@ export const Release = z.object({
 /** One release. */
 export type Release = z.infer<typeof Release>;
 
+/** States of a {@linkcode DeltaJob}. */
+export const DELTA_JOB_STATES = ["queued", "running", "kept", "dropped"] as const;
+
+/** A carrier that the server makes in the background: a delta, or the compressed full image. */
+export const DeltaJob = z.object({
+  v: V1,
+  job: DeltaJobId,
+  /** The image it brings. */
+  sha256: Sha256Hex,
+  /** The image it starts from; `null`: none, it is the compressed full image. */
+  baseSha256: Sha256Hex.nullable(),
+  /** A full image is compressed twice: at once, and well when the deltas are done. */
+  effort: z.enum(["fast", "best"]),
+  state: z.enum(DELTA_JOB_STATES),
+  /** Why it was dropped: not smaller than the full image, by a person, or by {@link failure}. */
+  reason: z.enum(["larger", "canceled", "failed"]).nullable(),
+  failure: FailureReport.nullable(),
+  /** Bytes of the image that are coded, of all. */
+  doneBytes: z.number().int().min(0),
+  totalBytes: z.number().int().min(0),
+  /** The carrier that was kept. */
+  carrierSha256: Sha256Hex.nullable(),
+  /** Its length in bytes. */
+  lengthBytes: z.number().int().min(1).nullable(),
+  /** Length of the full carrier that it had to be smaller than, once it began. */
+  fullBytes: z.number().int().min(1).nullable(),
+  createdAt: Instant,
+  updatedAt: Instant,
+});
+/** A carrier that the server makes in the background. */
+export type DeltaJob = z.infer<typeof DeltaJob>;
+
 /** What publishing answers. `campaign` is null for a draft, or when only a carrier was added. */
 export const Published = z.object({
   release: ReleaseId,
@@ -154,6 +187,8 @@ export const CampaignVehicle = z.object({
   /** The worst of its ECUs; what the campaign counts. */
   state: EcuState,
   failure: FailureReport.nullable(),
+  /** Not yet told to go: a delta for it is being made, for which it waits so long at most. */
+  heldUntil: Instant.optional(),
   updatedAt: Instant,
 });
 
@@ -204,6 +239,8 @@ export const BoardSnapshot = z.object({
   campaigns: z.array(Campaign),
   vehicles: z.array(Vehicle),
   hardware: z.array(Hardware),
+  /** Jobs that wait, run, or ended lately; older servers make none. */
+  deltas: z.array(DeltaJob).default([]),
   server: z.object({
     state: z.string(),
     since: Instant,
@@ -221,6 +258,7 @@ export const BOARD_CHANGES = {
   campaign: Campaign,
   vehicle: Vehicle,
   hardware: Hardware,
+  delta: DeltaJob,
 } as const;
 
 /** Errors: RFC 9457 `application/problem+json` with the catalogue's number and name. */

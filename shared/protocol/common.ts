@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { FAILURE_NAMES } from "../failure.ts";
-import { LEAF_BYTES, MAX_IMAGE_BYTES, MAX_NOTE_CHARS } from "../limits.ts";
+import { LEAF_BYTES, MAX_CARRIER_BYTES, MAX_IMAGE_BYTES, MAX_NOTE_CHARS } from "../limits.ts";
 import { VERSION_PATTERN } from "../version.ts";
 
 /** Schema version 1, the first field of everything stored or sent. */
@@ -45,7 +45,7 @@ export const Version: z.ZodString = z.string().max(48).regex(
 /** The monotonic release counter of a hardware id; it alone decides newer or older. */
 export const Counter: z.ZodNumber = z.number().int().min(1).max(0xFFFF_FFFF);
 
-/** Length of an image or carrier in bytes. */
+/** Length of an image in bytes. */
 export const LengthBytes: z.ZodNumber = z.number().int().min(1).max(MAX_IMAGE_BYTES);
 
 /** `{hardware}/{version}`: the TUF target path, and the id of a release. */
@@ -56,6 +56,9 @@ export const ReleaseId: z.ZodString = z.string().max(112).regex(
 
 /** A campaign: `c` and a number. */
 export const CampaignId: z.ZodString = z.string().regex(/^c[1-9]\d{0,8}$/, "must be like c12");
+
+/** A job that makes a carrier: `d` and a number. */
+export const DeltaJobId: z.ZodString = z.string().regex(/^d[1-9]\d{0,8}$/, "must be like d12");
 
 /** A point in time, ISO 8601 in UTC. */
 export const Instant: z.ZodISODateTime = z.iso.datetime();
@@ -152,7 +155,10 @@ export const Merkle = z.object({
 /** The leaves of an image. */
 export type Merkle = z.infer<typeof Merkle>;
 
-/** How a carrier brings its image. */
+/**
+ * How a carrier brings its image. Vehicles are told of `container` only, with a base or without
+ * one; `raw` (the image itself) and `bsdiff40` are for people and their tools.
+ */
 export const CarrierFormat: z.ZodEnum<
   { raw: "raw"; container: "container"; bsdiff40: "bsdiff40" }
 > = z.enum(["raw", "container", "bsdiff40"]);
@@ -163,7 +169,7 @@ export const Carrier = z.object({
   carrierSha256: Sha256Hex,
   format: CarrierFormat,
   /** Length of the carrier itself. */
-  lengthBytes: LengthBytes,
+  lengthBytes: z.number().int().min(1).max(MAX_CARRIER_BYTES),
   /** The image it brings. */
   sha256: Sha256Hex,
   /** The image it starts from; absent when it needs none. */

@@ -47,6 +47,7 @@ export type ReleaseTarget = z.infer<typeof ReleaseTarget>;
 export const EcuTarget = z.object({
   hardware: HardwareId,
   release: ReleaseTarget,
+  /** Containers: full ones, then deltas from what the ECU last said it runs; the smallest first. */
   carriers: z.array(Carrier).min(1).max(80),
 });
 /** What one ECU is to run. */

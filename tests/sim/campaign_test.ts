@@ -19,7 +19,8 @@ type Early = "preparing" | "ready" | "postponed" | "waiting";
 async function upTo(phase: Early): Promise<SimVehicle> {
   const vehicle = await SimVehicle.running({ consent: "ask" });
   const bundle = everyEcu(2);
-  if (phase === "preparing") vehicle.backend.fault(bundle.ivi.release.sha256, { kind: "silent" });
+  const { carrierSha256 } = bundle.ivi.full.carrier;
+  if (phase === "preparing") vehicle.backend.fault(carrierSha256, { kind: "silent" });
   if (phase === "waiting") vehicle.signals({ brake: false });
   vehicle.offer("c2", bundle);
   if (phase === "preparing") {
@@ -174,8 +175,11 @@ Deno.test("an offer without a usable carrier fails with metadataInvalid", async 
   const vehicle = await SimVehicle.running();
   const one = release("ivi-sim", 2);
   const offer = targets(50, "c2", { ivi: one });
-  const container = { ...offer.ecus["ivi"]!.carriers[0]!, format: "container" as const };
-  vehicle.answer({ ...offer, ecus: { ivi: { ...offer.ecus["ivi"]!, carriers: [container] } } });
+  const carriers = (["raw", "bsdiff40"] as const).map((format) => ({
+    ...offer.ecus["ivi"]!.carriers[0]!,
+    format,
+  }));
+  vehicle.answer({ ...offer, ecus: { ivi: { ...offer.ecus["ivi"]!, carriers } } });
   await vehicle.settled("c2");
   assertEquals(vehicle.failures()["ivi"], "metadataInvalid");
   assertEquals([vehicle.backend.requests, vehicle.allRun("1.0.0")], [[], true]);
@@ -244,8 +248,8 @@ Deno.test("a hint that is lost delays an update by a minute at most", async () =
   const vehicle = await SimVehicle.running();
   await vehicle.pass(5000);
   const offer = everyEcu(2);
-  for (const { release, bytes } of Object.values(offer)) {
-    vehicle.backend.carriers.set(release.sha256, bytes);
+  for (const { full: { carrier, bytes } } of Object.values(offer)) {
+    vehicle.backend.carriers.set(carrier.carrierSha256, bytes);
   }
   vehicle.backend.offer = targets(80, "c2", offer);
   await vehicle.until(() => vehicle.journal().campaign === "c2", "c2 is begun", 61_000);

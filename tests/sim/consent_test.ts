@@ -51,7 +51,7 @@ Deno.test("consent to another campaign than the one that is offered is void", as
 Deno.test("consent given before a newer campaign arrived does not count for that one", async () => {
   const vehicle = await SimVehicle.running({ consent: "ask" });
   const bundle = everyEcu(2);
-  vehicle.backend.fault(bundle.ivi.release.sha256, { kind: "silent" });
+  vehicle.backend.fault(bundle.ivi.full.carrier.carrierSha256, { kind: "silent" });
   vehicle.offer("c2", bundle);
   await vehicle.until(() => vehicle.states()["ivi"] === "downloading", "ivi downloads");
   vehicle.say("accept", "c2");

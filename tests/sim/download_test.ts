@@ -7,20 +7,22 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { DOWNLOAD_STALL_MS, MAX_CARRIER_ATTEMPTS, MIB } from "shared/limits.ts";
 import type { Fault } from "./sim_backend.ts";
+import { PRODUCT } from "./sim_container.ts";
 import { release, type SimRelease } from "./sim_release.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
 
-const SIZE = 2 * MIB + 100_000;
 const SLOT = { slotBytes: 3 * MIB };
 /** Large enough for three segments, the last of them short. */
-const LARGE = release("ivi-sim", 2, { sizeBytes: SIZE });
+const LARGE = release("ivi-sim", 2, { sizeBytes: 2 * MIB + 100_000, geometry: PRODUCT });
+/** Where the payloads of its container begin, and where the file ends. */
+const [FIRST, SECOND, THIRD, END] = LARGE.full.offsets as [number, number, number, number];
 
 async function offered(
   one: SimRelease,
   ...faults: readonly Fault[]
 ): Promise<SimVehicle> {
   const vehicle = await SimVehicle.running(SLOT);
-  vehicle.backend.fault(one.release.sha256, ...faults);
+  vehicle.backend.fault(one.full.carrier.carrierSha256, ...faults);
   vehicle.offer("c2", { ivi: one });
   return vehicle;
 }
@@ -128,33 +130,118 @@ Deno.test("a server that answers from the first byte when asked for later ones i
   untouched(vehicle, "carrierLengthDiffers");
 });
 
-Deno.test("one wrong byte is found by reading the slot back, and the image is fetched anew", async () => {
-  const vehicle = await offered(LARGE, { kind: "wrong", at: SIZE - 1 });
+Deno.test("a head with a wrong byte is fetched again, once", async () => {
+  const vehicle = await offered(LARGE, { kind: "wrong", at: 200 });
   await vehicle.settled("c2");
   assertEquals(offsets(vehicle), [0, 0]);
+  assertEquals(vehicle.runs()["ivi"], "2.0.0");
+  const again = await offered(LARGE, { kind: "wrong", at: 200 }, { kind: "wrong", at: 201 });
+  await again.settled("c2");
+  assertEquals(offsets(again), [0, 0]);
+  untouched(again, "containerDamaged");
+});
+
+Deno.test("a wrong byte in a segment is found before it is written, and that segment is fetched again", async () => {
+  const vehicle = await offered(LARGE, { kind: "wrong", at: SECOND + 77 });
+  await vehicle.settled("c2");
+  assertEquals(offsets(vehicle), [0, SECOND]);
+  assertEquals(vehicle.runs()["ivi"], "2.0.0");
+  assert(vehicle.log.some((line) => line.includes("containerDamaged")));
+});
+
+Deno.test("a segment that stays wrong on the only way fails with containerDamaged, and nothing was armed", async () => {
+  const wrong = Array.from({ length: 9 }, (): Fault => ({ kind: "wrong", at: THIRD + 5 }));
+  const vehicle = await offered(LARGE, ...wrong);
+  await vehicle.settled("c2");
+  assertEquals(offsets(vehicle), [0, THIRD]);
+  untouched(vehicle, "containerDamaged");
+  await takesGood(vehicle);
+});
+
+Deno.test("a line that damages every segment is given up after the bound", async () => {
+  const sizeBytes = 8 * 1024;
+  const one = release("ivi-sim", 2, { sizeBytes });
+  const vehicle = await SimVehicle.running();
+  const faults = one.full.offsets.slice(0, -1).map((at): Fault => ({ kind: "wrong", at }));
+  vehicle.backend.fault(one.full.carrier.carrierSha256, ...faults);
+  vehicle.offer("c2", { ivi: one });
+  await vehicle.settled("c2");
+  assertEquals(offsets(vehicle), [0, ...one.full.offsets.slice(0, MAX_CARRIER_ATTEMPTS)]);
+  untouched(vehicle, "containerDamaged");
+});
+
+Deno.test("a slot that keeps other bytes than were written is written anew, all of it, once", async () => {
+  for (const times of [1, 2]) {
+    const vehicle = await SimVehicle.running(SLOT);
+    const { slot } = vehicle.ecu("ivi").inventory().running!;
+    vehicle.disksOf("ivi")[slot === "A" ? "B" : "A"].worn.set(3000, times);
+    vehicle.offer("c2", { ivi: LARGE });
+    await vehicle.settled("c2");
+    assertEquals(offsets(vehicle), [0, 0]);
+    assert(vehicle.log.some((line) => line.includes("slotDigestDiffers")));
+    if (times === 1) assertEquals(vehicle.runs()["ivi"], "2.0.0");
+    else untouched(vehicle, "slotDigestDiffers");
+  }
+});
+
+/** Cuts the power in the second segment. */
+async function cutInSecond(choice: "old" | "new" | "torn"): Promise<SimVehicle> {
+  const vehicle = await offered(LARGE, { kind: "stall", afterBytes: SECOND + 300_000 });
+  await vehicle.pass(5000);
+  vehicle.cut(() => choice);
+  assertEquals(vehicle.backend.requests.splice(0).map(({ sentBytes }) => sentBytes), [
+    SECOND + 300_000,
+  ]);
+  return vehicle;
+}
+
+Deno.test("a power cut in the download goes on from the last whole segment, whatever the cache lost", async () => {
+  for (const choice of ["old", "new", "torn"] as const) {
+    const vehicle = await cutInSecond(choice);
+    vehicle.powerOn();
+    await vehicle.settled("c2");
+    // The head comes again, and not a byte more than the head; then what is missing.
+    const asked = vehicle.backend.requests.map(({ offset, endBytes }) => [offset, endBytes]);
+    assertEquals(asked, [[0, 960], [960, FIRST], [SECOND, undefined]]);
+    const sent = vehicle.backend.requests.map(({ sentBytes }) => sentBytes);
+    assertEquals(sent, [960, FIRST - 960, END - SECOND]);
+    assertEquals(vehicle.runs()["ivi"], "2.0.0");
+  }
+});
+
+Deno.test("a segment that rots in the slot while the power is away is fetched again", async () => {
+  const vehicle = await cutInSecond("new");
+  const { A, B } = vehicle.disksOf("ivi");
+  A.flip(1234, 8); // One of them runs, a small image: nothing of it lies there.
+  B.flip(1234, 8);
+  vehicle.powerOn();
+  await vehicle.settled("c2");
+  assertEquals(offsets(vehicle), [0, 960, FIRST]);
   assertEquals(vehicle.runs()["ivi"], "2.0.0");
   assert(vehicle.log.some((line) => line.includes("slotDigestDiffers")));
 });
 
-Deno.test("bytes that stay wrong fail with slotDigestDiffers after the bound, and nothing was armed", async () => {
-  const wrong = Array.from({ length: 9 }, (): Fault => ({ kind: "wrong", at: 7 }));
-  const vehicle = await offered(LARGE, ...wrong);
-  await vehicle.settled("c2");
-  assertEquals(offsets(vehicle), Array(MAX_CARRIER_ATTEMPTS).fill(0));
-  untouched(vehicle, "slotDigestDiffers");
-  await takesGood(vehicle);
-});
-
-Deno.test("a power cut in the download goes on from the last whole segment, whatever the cache lost", async () => {
-  for (const choice of ["old", "new", "torn"] as const) {
-    const vehicle = await offered(LARGE, { kind: "stall", afterBytes: MIB + 300_000 });
-    await vehicle.pass(5000);
-    vehicle.cut(() => choice);
-    vehicle.powerOn();
-    await vehicle.settled("c2");
-    assertEquals(offsets(vehicle), [0, MIB]);
-    assertEquals(vehicle.runs()["ivi"], "2.0.0");
+Deno.test("progress tells what arrived of what has to, goes on after a power cut, and never goes back", async () => {
+  const vehicle = await offered(LARGE, { kind: "stall", afterBytes: SECOND + 300_000 });
+  const seen: [number, number][] = [];
+  const look = () => {
+    const { progress } = vehicle.screen().ecus.find(({ serial }) => serial === "ivi")!;
+    if (progress !== null) seen.push([progress.doneBytes, progress.totalBytes]);
+    return false;
+  };
+  await vehicle.clock.drive(look, 5000);
+  assertEquals(seen.at(-1), [SECOND + 300_000, END]);
+  vehicle.cut(() => "old");
+  vehicle.powerOn();
+  const before = seen.length;
+  await vehicle.clock.drive(() => look() || vehicle.journal().phase !== "preparing", 60_000);
+  assert(seen.length > before + 10);
+  for (const part of [seen.slice(0, before), seen.slice(before)]) {
+    assert(part.every(([done], i) => i === 0 || done >= part[i - 1]![0]), JSON.stringify(part));
   }
+  assert(Math.abs(seen[before]![0] - SECOND) < MIB / 2, `${seen[before]}`); // An estimate at first.
+  assertEquals(seen.at(-1), [END, END]);
+  assert(seen.every(([, total]) => total === END));
 });
 
 Deno.test("a power cut when all bytes are there asks for none", async () => {
@@ -193,7 +280,8 @@ Deno.test("a newer offer ends a download that hangs", async () => {
   await vehicle.settled("c3");
   assertEquals(vehicle.runs()["ivi"], "3.0.0");
   assertEquals(
-    vehicle.backend.requests.filter(({ sha256 }) => sha256 === LARGE.release.sha256).length,
+    vehicle.backend.requests.filter(({ sha256 }) => sha256 === LARGE.full.carrier.carrierSha256)
+      .length,
     1,
   );
 });

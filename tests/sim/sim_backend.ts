@@ -10,7 +10,7 @@ import { MAX_DIRECTOR_BYTES } from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
 import { DirectorTargets } from "shared/protocol/director.ts";
 import { VehicleReport } from "shared/protocol/messages.ts";
-import type { Backend, RangeAnswer } from "vehicle/ports.ts";
+import type { Backend, ByteRange, RangeAnswer } from "vehicle/ports.ts";
 
 /** What goes wrong with one request for a carrier. */
 export type Fault =
@@ -21,6 +21,7 @@ export type Fault =
   | { readonly kind: "claims"; readonly extraBytes: number } // Another length of the file.
   | { readonly kind: "floods"; readonly extraBytes: number } // The true length, more bytes.
   | { readonly kind: "wrong"; readonly at: number } // One byte of the file differs.
+  | { readonly kind: "turns"; readonly into: Uint8Array } // Another file under that name.
   | { readonly kind: "ignoresRange" } // Answers from the first byte on.
   | { readonly kind: "refuses"; readonly failure: FailureName };
 
@@ -38,8 +39,14 @@ export class SimBackend {
   readonly carriers = new Map<string, Uint8Array>();
   /** Each taken by one request for that carrier, in order. */
   readonly faults = new Map<string, Fault[]>();
-  /** Every request for a carrier, with the time it came. */
-  readonly requests: { sha256: string; offset: number; atMs: number }[] = [];
+  /** Every request for a carrier, with the time it came and the bytes that went out. */
+  readonly requests: {
+    readonly sha256: string;
+    readonly offset: number;
+    readonly endBytes: number | undefined;
+    readonly atMs: number;
+    sentBytes: number;
+  }[] = [];
   readonly manifests: VehicleReport[] = [];
   /** How often the assignment was asked for, answered or not. */
   looks = 0;
@@ -65,7 +72,7 @@ export class SimBackend {
         const options = { what: "targets", maxBytes: MAX_DIRECTOR_BYTES } as const;
         return parseJsonAs(DirectorTargets, text, { ...options, failure: "metadataInvalid" });
       },
-      carrier: (sha256, offset, signal) => this.#carrier(clock, { sha256, offset, signal }),
+      carrier: (sha256, range, signal) => this.#carrier(clock, { sha256, range, signal }),
       manifest: async (report, signal) => {
         await this.#turn(clock, signal);
         const read = VehicleReport.parse(JSON.parse(JSON.stringify(report)));
@@ -86,20 +93,22 @@ export class SimBackend {
 
   async #carrier(
     clock: Clock,
-    { sha256, offset, signal }: {
+    { sha256, range, signal }: {
       readonly sha256: string;
-      readonly offset: number;
+      readonly range: ByteRange;
       readonly signal: AbortSignal;
     },
   ): Promise<RangeAnswer> {
-    this.requests.push({ sha256, offset, atMs: clock.now() });
+    const { offset, endBytes } = range;
+    const request = { sha256, offset, endBytes, atMs: clock.now(), sentBytes: 0 };
+    this.requests.push(request);
     await this.#turn(clock, signal);
     const fault = this.faults.get(sha256)?.shift();
     if (fault?.kind === "silent") await clock.sleep(Infinity, signal);
     if (fault?.kind === "refuses") {
       throw new UpdateFailure(fault.failure, sha256, `Cannot fetch carrier: ${fault.failure}`);
     }
-    const file = this.carriers.get(sha256);
+    const file = fault?.kind === "turns" ? fault.into : this.carriers.get(sha256);
     if (file === undefined) {
       throw new UpdateFailure("carrierMissing", sha256, "Cannot fetch carrier: answered 404");
     }
@@ -107,17 +116,18 @@ export class SimBackend {
     const bytes = new Uint8Array(file.length + (fault?.kind === "floods" ? fault.extraBytes : 0));
     bytes.set(file);
     if (fault?.kind === "wrong") bytes[fault.at]! ^= 0xFF;
+    const end = fault?.kind === "ignoresRange" ? undefined : endBytes;
     return {
       offset: from,
       totalBytes: file.length + (fault?.kind === "claims" ? fault.extraBytes : 0),
-      body: this.#body(clock, { sha256, bytes: bytes.subarray(from), fault, signal }),
+      body: this.#body(clock, { request, bytes: bytes.subarray(from, end), fault, signal }),
     };
   }
 
   async *#body(
     clock: Clock,
-    { sha256, bytes, fault, signal }: {
-      readonly sha256: string;
+    { request, bytes, fault, signal }: {
+      readonly request: SimBackend["requests"][number];
       readonly bytes: Uint8Array;
       readonly fault: Fault | undefined;
       readonly signal: AbortSignal;
@@ -127,11 +137,13 @@ export class SimBackend {
     const end = Math.min(bytes.length, stops);
     for (let at = 0; at < end; at += PIECE_BYTES) {
       await clock.sleep(TURN_MS, signal);
-      if (this.down) throw interrupted(sha256);
-      yield bytes.slice(at, Math.min(at + PIECE_BYTES, end));
+      if (this.down) throw interrupted(request.sha256);
+      const piece = bytes.slice(at, Math.min(at + PIECE_BYTES, end));
+      request.sentBytes += piece.length;
+      yield piece;
     }
     if (fault?.kind === "stall") await clock.sleep(Infinity, signal);
-    if (fault?.kind === "cut") throw interrupted(sha256);
+    if (fault?.kind === "cut") throw interrupted(request.sha256);
   }
 }
 

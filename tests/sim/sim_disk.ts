@@ -23,6 +23,8 @@ export class SimDisk implements Disk {
   operations = 0;
   /** The power goes before the operation with this number. */
   cutAt = Infinity;
+  /** Sectors that keep something else than what is written, so many times. */
+  readonly worn = new Map<number, number>();
 
   constructor(readonly sectors: number) {
     this.#durable = new Uint8Array(sectors * 512);
@@ -52,7 +54,12 @@ export class SimDisk implements Disk {
 
   sync(): void {
     this.#operate();
-    for (const [sector, data] of this.#cache) this.#durable.set(data, sector * 512);
+    for (const [sector, data] of this.#cache) {
+      this.#durable.set(data, sector * 512);
+      const times = this.worn.get(sector) ?? 0;
+      if (times > 0) this.flip(sector, 5);
+      if (times > 0) this.worn.set(sector, times - 1);
+    }
     this.#cache.clear();
   }
 

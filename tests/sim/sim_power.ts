@@ -5,7 +5,7 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
-import { GATEWAY_OVERHEAD_BYTES } from "vehicle/gateway/journal.ts";
+import { GATEWAY_DISK_BYTES } from "vehicle/gateway/journal.ts";
 import type { Disk } from "vehicle/ports.ts";
 import type { LifeClock } from "./sim_clock.ts";
 import { type CutChoice, PowerCut, SimDisk } from "./sim_disk.ts";
@@ -40,7 +40,7 @@ export class SimPower {
     this.ecus = Object.fromEntries(
       serials.map((serial) => [serial, { boot: new SimDisk(BOOT_SECTORS), A: slot(), B: slot() }]),
     );
-    this.gateway = new SimDisk((GATEWAY_OVERHEAD_BYTES + slotBytes) / 512);
+    this.gateway = new SimDisk(GATEWAY_DISK_BYTES / 512);
   }
 
   /**

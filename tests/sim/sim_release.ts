@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { leafHash, merkleRoot } from "shared/merkle.ts";
+import { merkleRoot } from "shared/merkle.ts";
 import { LEAF_BYTES } from "shared/limits.ts";
 import { nodeHash, sha256Hex } from "shared/node/digest.ts";
-import type { Carrier, Precondition } from "shared/protocol/common.ts";
+import type { Precondition } from "shared/protocol/common.ts";
 import type { DirectorTargets, EcuTarget, ReleaseTarget } from "shared/protocol/director.ts";
+import { container, type Geometry, leavesOf, type SimCarrier, SMALL } from "./sim_container.ts";
 import type { Behaviour } from "./sim_runner.ts";
 
 /** The vehicle of every simulated world. */
@@ -34,20 +35,47 @@ export function imageBytes(behaviour: Behaviour, sizeBytes: number, seed: number
   return bytes;
 }
 
+/**
+ * The next image of a family: some of its segments are those of the one before, some are edited,
+ * one is empty, and it is a little longer.
+ *
+ * @param before The image before.
+ * @param seed Of what is new.
+ */
+export function nextImage(before: Uint8Array, seed: number): Uint8Array {
+  const random = seeded(seed);
+  const { segmentBytes } = SMALL;
+  const next = new Uint8Array(before.length + 100);
+  next.set(before);
+  for (let at = before.length; at < next.length; at++) next[at] = random() * 256;
+  for (let at = 0; at < before.length; at += segmentBytes) {
+    const kind = (at / segmentBytes) % 4;
+    if (kind === 2) next.fill(0, at, Math.min(at + segmentBytes, before.length));
+    // Behind the first line, which says what the image does.
+    else if (kind !== 1) next[at + 64 + Math.floor(random() * 64)]! ^= 0x55;
+  }
+  return next;
+}
+
 /** A release with its image. */
 export interface SimRelease {
   readonly release: ReleaseTarget;
   readonly bytes: Uint8Array;
-  /** Beside the raw image, which always is one. */
-  readonly deltas: readonly { readonly carrier: Carrier; readonly bytes: Uint8Array }[];
+  readonly geometry: Geometry;
+  /** Without a base, so that there always is a way. */
+  readonly full: SimCarrier;
+  readonly deltas: readonly SimDelta[];
 }
+
+/** A carrier beside the full one. */
+export type SimDelta = Pick<SimCarrier, "carrier" | "bytes">;
 
 /**
  * Makes a release; its version is `{counter}.0.0`.
  *
  * @param hardware For which hardware.
  * @param counter Its counter; also the seed of the filling.
- * @param options What the image does or is, and what differs in its metadata.
+ * @param options What the image does or is, how it travels, and what differs in its metadata.
  */
 export function release(
   hardware: string,
@@ -56,19 +84,24 @@ export function release(
     readonly does?: Behaviour;
     readonly sizeBytes?: number;
     readonly bytes?: Uint8Array;
-    readonly deltas?: SimRelease["deltas"];
+    readonly deltas?: readonly SimDelta[];
+    readonly geometry?: Geometry;
   } & Partial<ReleaseTarget> = {},
 ): SimRelease {
-  const { does = "good", sizeBytes = 3000, bytes: given, deltas = [], ...changes } = options;
+  const {
+    does = "good",
+    sizeBytes = 3000,
+    bytes: given,
+    deltas = [],
+    geometry = SMALL,
+    ...changes
+  } = options;
   const bytes = given ?? imageBytes(does, sizeBytes, counter);
-  const leaves: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; at += LEAF_BYTES) {
-    leaves.push(leafHash(bytes.subarray(at, at + LEAF_BYTES), nodeHash));
-  }
-  const root = merkleRoot(leaves, nodeHash).toHex();
   return {
     bytes,
     deltas,
+    geometry,
+    full: container(bytes, geometry),
     release: {
       v: 1,
       hardware,
@@ -77,7 +110,11 @@ export function release(
       minCounter: 0,
       lengthBytes: bytes.length,
       sha256: sha256Hex(bytes),
-      merkle: { alg: "sha256-rfc6962", leafBytes: LEAF_BYTES, root },
+      merkle: {
+        alg: "sha256-rfc6962",
+        leafBytes: LEAF_BYTES, // As the wire says; small worlds have smaller ones.
+        root: merkleRoot(leavesOf(bytes, geometry.leafBytes), nodeHash).toHex(),
+      },
       notes: {
         purpose: "Simulated release",
         changes: `What ${counter}.0.0 changes`,
@@ -92,25 +129,14 @@ export function release(
   };
 }
 
-/** A BSDIFF40 carrier of an image. */
-export function delta(
-  patch: Uint8Array,
-  sha256: string,
-  baseSha256: string,
-): SimRelease["deltas"][number] {
-  const carrierSha256 = sha256Hex(patch);
-  const lengthBytes = patch.length;
-  return {
-    bytes: patch,
-    carrier: { v: 1, format: "bsdiff40", carrierSha256, lengthBytes, sha256, baseSha256 },
-  };
+/** The same release with a delta from another image beside the full container. */
+export function withDelta(one: SimRelease, base: Uint8Array): SimRelease {
+  return { ...one, deltas: [...one.deltas, container(one.bytes, one.geometry, base)] };
 }
 
 /** What the Director wants of one ECU. */
-export function targetOf({ release, deltas }: SimRelease): EcuTarget {
-  const { sha256, lengthBytes } = release;
-  const raw: Carrier = { v: 1, carrierSha256: sha256, format: "raw", lengthBytes, sha256 };
-  const carriers = [raw, ...deltas.map(({ carrier }) => carrier)];
+export function targetOf({ release, full, deltas }: SimRelease): EcuTarget {
+  const carriers = [full.carrier, ...deltas.map(({ carrier }) => carrier)];
   return { hardware: release.hardware, release, carriers };
 }
 

@@ -5,8 +5,8 @@
  * @module
  */
 import { assertEquals, fail } from "@std/assert/mod.js";
-import { bunzip2 } from "shared/node/bunzip2.ts";
-import { sha256Digest } from "shared/node/digest.ts";
+import { nodeCodecs } from "shared/node/codecs.ts";
+import { nodeHash, sha256Digest } from "shared/node/digest.ts";
 import type { EcuState, Precondition } from "shared/protocol/common.ts";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { type HmiCommand, HmiSnapshot, type Signals } from "shared/protocol/hmi.ts";
@@ -124,8 +124,9 @@ export class SimVehicle {
       vin: VIN,
       ecus,
       hmi,
-      bunzip2,
       clock,
+      codecs: nodeCodecs,
+      hash: nodeHash,
       journal: new Journal(powered(this.power.gateway)),
       link: this.broker,
       backend: this.backend.port(clock),
@@ -187,9 +188,10 @@ export class SimVehicle {
     releases: Readonly<Record<string, SimRelease>>,
     preconditions: readonly Precondition[] = [],
   ): void {
-    for (const { release, bytes, deltas } of Object.values(releases)) {
-      this.backend.carriers.set(release.sha256, bytes);
-      for (const one of deltas) this.backend.carriers.set(one.carrier.carrierSha256, one.bytes);
+    for (const { full, deltas } of Object.values(releases)) {
+      for (const { carrier, bytes } of [full, ...deltas]) {
+        this.backend.carriers.set(carrier.carrierSha256, bytes);
+      }
     }
     this.answer(targets(++this.#version, campaign, releases, preconditions));
   }

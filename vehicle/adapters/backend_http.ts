@@ -9,7 +9,7 @@ import { parseJsonAs } from "shared/parse.ts";
 import { Problem } from "shared/protocol/api.ts";
 import { DirectorTargets } from "shared/protocol/director.ts";
 import type { VehicleReport } from "shared/protocol/messages.ts";
-import type { Backend, RangeAnswer } from "vehicle/ports.ts";
+import type { Backend, ByteRange, RangeAnswer } from "vehicle/ports.ts";
 import { boundedBody } from "./bounded_body.ts";
 import type { Identity } from "./identity_file.ts";
 import type { ServerPlaces } from "./server_places.ts";
@@ -46,10 +46,15 @@ export class HttpBackend implements Backend {
     return parseJsonAs(DirectorTargets, bytes, { what: "targets", ...options });
   }
 
-  async carrier(carrierSha256: string, offset: number, signal: AbortSignal): Promise<RangeAnswer> {
-    const headers: Record<string, string> = offset === 0
+  async carrier(
+    carrierSha256: string,
+    { offset, endBytes }: ByteRange,
+    signal: AbortSignal,
+  ): Promise<RangeAnswer> {
+    const last = endBytes === undefined ? "" : String(endBytes - 1);
+    const headers: Record<string, string> = offset === 0 && last === ""
       ? {}
-      : { "range": `bytes=${offset}-`, "if-range": `"${carrierSha256}"` };
+      : { "range": `bytes=${offset}-${last}`, "if-range": `"${carrierSha256}"` };
     const answer = await this.#ask(`/carriers/${carrierSha256}`, { signal, headers });
     const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.headers.get("content-range") ?? "");
     const [at, totalBytes] = answer.status === 206 && range

@@ -7,13 +7,11 @@ import { MIB } from "shared/limits.ts";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
 import type { EcuSlots } from "vehicle/ecu/slot_update.ts";
-import { GATEWAY_OVERHEAD_BYTES } from "vehicle/gateway/journal.ts";
+import { GATEWAY_DISK_BYTES } from "vehicle/gateway/journal.ts";
 import { FileDisk } from "./disk_file.ts";
 
 /** The boot partition: far more than its two records, so that their copies lie far apart. */
 const BOOT_BYTES = MIB;
-/** Room for a patch beyond the largest slot: a patch larger than its image is of no use. */
-const SCRATCH_MARGIN_BYTES = MIB;
 
 /**
  * Opens the disks of one ECU; makes them, sparse, when they are new.
@@ -42,23 +40,18 @@ export function openEcu(dataDir: string, profile: EcuProfile, opened: FileDisk[]
 }
 
 /**
- * Opens the gateway's disk: journal, targets, and room for one patch.
+ * Opens the gateway's disk: journal and targets.
  *
  * @param dataDir The vehicle's data folder.
- * @param largestSlotBytes The largest slot of the vehicle.
  * @param opened Takes the disk, for closing.
  * @returns The disk.
  */
-export function openGatewayDisk(
-  dataDir: string,
-  largestSlotBytes: number,
-  opened: FileDisk[],
-): FileDisk {
+export function openGatewayDisk(dataDir: string, opened: FileDisk[]): FileDisk {
   const path = `${dataDir}/gateway.disk`;
-  const wanted = GATEWAY_OVERHEAD_BYTES + largestSlotBytes + SCRATCH_MARGIN_BYTES;
-  // A profile with smaller slots keeps the larger disk. Journal and targets have room at all
-  // times: a full medium must not keep the vehicle from writing down that it is full.
-  const disk = new FileDisk(path, Math.max(wanted, sizeOf(path)), GATEWAY_OVERHEAD_BYTES);
+  // The disk of an earlier version is longer. All of it is reserved: a full medium must not keep
+  // the vehicle from writing down that it is full.
+  const sizeBytes = Math.max(GATEWAY_DISK_BYTES, sizeOf(path));
+  const disk = new FileDisk(path, sizeBytes, GATEWAY_DISK_BYTES);
   opened.push(disk);
   return disk;
 }

@@ -52,15 +52,20 @@ export interface EcuPort {
    * Makes the inactive slot ready for an image: bad before the first byte.
    *
    * @param image What will be written.
-   * @param options `fresh` throws away what an earlier attempt left.
+   * @param options `keepBytes`: at most so many of the bytes that an earlier attempt left are
+   * kept, a whole number of sectors. 0 begins afresh.
    * @returns Bytes that are there already.
    * @throws {UpdateFailure} `imageTooLarge`, `releaseDowngrade`, or of the storage.
    */
-  begin(image: EcuImage, options?: { readonly fresh?: boolean }): number;
-  /** Takes the next bytes. */
+  begin(image: EcuImage, options?: { readonly keepBytes?: number }): number;
+  /**
+   * Takes the next segment: durable, and counted by the next begin(), when this returns.
+   *
+   * @param bytes Whole sectors, unless they are the image's last.
+   */
   write(bytes: Uint8Array): void;
-  /** Makes the last bytes durable. */
-  finish(): void;
+  /** The bytes that are there since begin(), to be proved again after a power cut. */
+  written(): RandomRead;
   /**
    * Reads the slot back and checks its digest.
    *

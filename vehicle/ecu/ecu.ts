@@ -88,7 +88,7 @@ export class Ecu implements EcuPort {
     };
   }
 
-  begin(image: EcuImage, options: { readonly fresh?: boolean } = {}): number {
+  begin(image: EcuImage, options: { readonly keepBytes?: number } = {}): number {
     return this.#update.begin(image, this.#session?.boot.slot ?? null, options);
   }
 
@@ -96,8 +96,8 @@ export class Ecu implements EcuPort {
     this.#update.write(bytes);
   }
 
-  finish(): void {
-    this.#update.finish();
+  written(): RandomRead {
+    return this.#update.written();
   }
 
   verify(image: EcuImage, signal?: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@
  */
 import { invariant } from "shared/assert.ts";
 import type { Clock } from "shared/clock.ts";
+import type { RandomRead } from "shared/delta/random_read.ts";
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { TRIAL_TRIES } from "shared/limits.ts";
 import type { Slot } from "shared/protocol/common.ts";
@@ -60,7 +61,7 @@ export class SlotUpdate {
     });
   }
 
-  begin(image: EcuImage, running: Slot | null, options: { readonly fresh?: boolean }): number {
+  begin(image: EcuImage, running: Slot | null, options: { readonly keepBytes?: number }): number {
     const record = this.#slots.records.read();
     this.#refuse(image, running === null ? null : record[running].image);
     const slot = inactiveSlot(record, running);
@@ -70,7 +71,7 @@ export class SlotUpdate {
     // The checkpoint does not say which slot it means: that is certain only while the slot is blank.
     const blank = record[slot].image === null && record[slot].unbootable;
     if (!blank) this.#slots.records.change(slot, EMPTY_SLOT); // Bad before the first byte.
-    return staged.begin(image, { fresh: options.fresh === true || !blank });
+    return staged.begin(image, blank ? options : { keepBytes: 0 });
   }
 
   write(bytes: Uint8Array): void {
@@ -78,9 +79,9 @@ export class SlotUpdate {
     this.#staged.write(bytes);
   }
 
-  finish(): void {
-    invariant(this.#staged, "finish() before begin()");
-    this.#staged.finish();
+  written(): RandomRead {
+    invariant(this.#staged, "written() before begin()");
+    return this.#staged.read();
   }
 
   async verify(image: EcuImage, running: Slot | null, signal?: AbortSignal): Promise<void> {

@@ -15,47 +15,49 @@ import {
 } from "shared/limits.ts";
 import type { Backend } from "vehicle/ports.ts";
 
-/** What is fetched, and where it goes. */
+/** What is fetched. */
 export interface Download {
   readonly carrierSha256: string;
   /** The length the release names: one byte more is an attack. */
   readonly lengthBytes: number;
   /** Where to begin. */
   readonly offset: number;
-  /** Takes the bytes in order. */
-  readonly sink: (bytes: Uint8Array) => void;
+  /** Where to end, if that is before the end of the carrier. */
+  readonly endBytes?: number;
   readonly signal: AbortSignal;
   /** A cut that is being waited out. */
   readonly onPause: (failure: UpdateFailure) => void;
 }
 
 /**
- * Downloads to the end.
+ * Downloads to the end. The line waits while the caller is busy with what it took.
  *
  * @param backend The server.
  * @param clock For pauses and for stalls.
- * @param download What, and where to.
- * @throws {UpdateFailure} `carrierMissing`, `carrierLengthDiffers`, or of the sink. Cuts and an
- * unreachable server are waited out, as long as the signal allows.
+ * @param download What, and from where to where.
+ * @returns The bytes in order, in pieces of any size. To end it early closes the line.
+ * @throws {UpdateFailure} `carrierMissing` or `carrierLengthDiffers`. Cuts and an unreachable
+ * server are waited out, as long as the signal allows.
  */
-export async function downloadCarrier(
+export async function* downloadCarrier(
   backend: Backend,
   clock: Clock,
   download: Download,
-): Promise<void> {
+): AsyncGenerator<Uint8Array> {
+  const { lengthBytes, endBytes = lengthBytes } = download;
   let [at, pauseMs] = [download.offset, BACKOFF_MIN_MS];
-  while (at < download.lengthBytes) {
+  while (at < endBytes) {
     const before = at;
     try {
-      for await (const bytes of piecesFrom(backend, clock, { ...download, offset: at })) {
-        download.sink(bytes);
+      for await (const bytes of piecesFrom(backend, clock, { ...download, offset: at, endBytes })) {
         at += bytes.length;
+        yield bytes;
       }
-      if (at < download.lengthBytes) {
+      if (at < endBytes) {
         throw new UpdateFailure(
           "downloadInterrupted",
           download.carrierSha256,
-          `Cannot finish download: the line ended at ${at} of ${download.lengthBytes} bytes`,
+          `Cannot finish download: the line ended at ${at} of ${endBytes} bytes`,
         );
       }
     } catch (error) {
@@ -78,14 +80,15 @@ function isPatient(failure: UpdateFailure): boolean {
 async function* piecesFrom(
   backend: Backend,
   clock: Clock,
-  { carrierSha256, lengthBytes, offset, signal }: Download,
+  { carrierSha256, lengthBytes, offset, endBytes, signal }: Required<Omit<Download, "onPause">>,
 ): AsyncGenerator<Uint8Array> {
   const line = new AbortController();
   const cut = () => line.abort(signal.reason);
   signal.addEventListener("abort", cut, { once: true });
   if (signal.aborted) cut();
   try {
-    const asked = backend.carrier(carrierSha256, offset, line.signal);
+    const range = endBytes < lengthBytes ? { offset, endBytes } : { offset };
+    const asked = backend.carrier(carrierSha256, range, line.signal);
     const answer = await withoutStall(asked, clock, line);
     if (answer.totalBytes !== lengthBytes || answer.offset !== offset) {
       throw new UpdateFailure(
@@ -96,13 +99,16 @@ async function* piecesFrom(
       );
     }
     let at = offset;
-    const pace = { atMs: clock.monotonic(), bytes: at };
+    const pace = { waitedMs: 0, bytes: at };
     const body = answer.body[Symbol.asyncIterator]();
     for (;;) {
+      const askedMs = clock.monotonic();
       const piece = await withoutStall(body.next(), clock, line);
       if (piece.done) return;
       at += piece.value.length;
-      checkPace(pace, at, clock.monotonic());
+      // Only the wait counts: what the caller does with a piece is not the line's fault.
+      pace.waitedMs += clock.monotonic() - askedMs;
+      checkPace(pace, at);
       if (at > lengthBytes) {
         throw new UpdateFailure(
           "carrierLengthDiffers",
@@ -110,7 +116,8 @@ async function* piecesFrom(
           `Cannot use carrier: more than its ${lengthBytes} bytes arrive`,
         );
       }
-      yield piece.value;
+      if (at < endBytes || endBytes === lengthBytes) yield piece.value;
+      else return yield piece.value.subarray(0, piece.value.length - (at - endBytes));
     }
   } finally {
     signal.removeEventListener("abort", cut);
@@ -119,17 +126,16 @@ async function* piecesFrom(
 }
 
 /** A body that drips keeps every single wait short, and never ends (slow retrieval). */
-function checkPace(pace: { atMs: number; bytes: number }, at: number, nowMs: number): void {
-  const spentMs = nowMs - pace.atMs;
-  if (spentMs < DOWNLOAD_WINDOW_MS) return;
+function checkPace(pace: { waitedMs: number; bytes: number }, at: number): void {
+  if (pace.waitedMs < DOWNLOAD_WINDOW_MS) return;
   if (at - pace.bytes < DOWNLOAD_WINDOW_BYTES) {
     throw new UpdateFailure(
       "downloadTooSlow",
       "line",
-      `Cannot go on with the download: ${at - pace.bytes} bytes came in ${spentMs} ms`,
+      `Cannot go on with the download: ${at - pace.bytes} bytes came in ${pace.waitedMs} ms`,
     );
   }
-  [pace.atMs, pace.bytes] = [nowMs, at];
+  [pace.waitedMs, pace.bytes] = [0, at];
 }
 
 /** A server that does not answer, or a body that gives nothing, never errors by itself. */

@@ -18,6 +18,7 @@ import type { HmiPort, Link } from "vehicle/ports.ts";
 import { confirming, installing, rollingBack, trying } from "./commit_phases.ts";
 import { Consent } from "./consent.ts";
 import { DirectorWatch } from "./director_watch.ts";
+import type { Journal } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
 import { type PlanStep, planUpdate } from "./plan.ts";
 import { prepareEcu, type PrepareParts } from "./prepare.ts";
@@ -30,6 +31,7 @@ import { Wake } from "./wake.ts";
 /** What the gateway is made of. */
 export interface GatewayParts extends PrepareParts {
   readonly vin: string;
+  readonly journal: Journal;
   readonly ecus: readonly EcuPort[];
   readonly link: Link;
   readonly hmi: HmiPort;

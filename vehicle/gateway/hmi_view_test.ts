@@ -20,6 +20,7 @@ const BODY = inventory("body", {
   record: { A: slot(1, { successful: true }), B: EMPTY_SLOT },
 });
 const TARGETS = targets(1, "c1", { ivi: release("ivi-sim", 2) }, ["brake"]);
+const CARRIER_BYTES = TARGETS.ecus["ivi"]!.carriers[0]!.lengthBytes;
 
 function view(journal: Partial<JournalState>, change: Partial<GatewayView> = {}): GatewayView {
   const state = "activating" as const;
@@ -106,7 +107,7 @@ Deno.test("hmiSnapshot() offers the members' releases with their notes and what 
       from: "1.0.0",
       to: "2.0.0",
       notes: TARGETS.ecus["ivi"]!.release.notes,
-      transferBytes: 3000,
+      transferBytes: CARRIER_BYTES,
       imageBytes: 3000,
     }],
   });
@@ -117,7 +118,7 @@ Deno.test("hmiSnapshot() offers the members' releases with their notes and what 
 
 Deno.test("hmiSnapshot() shows progress while bytes travel, of all ECUs together", () => {
   assertEquals(draw({ phase: "ready" }).progress, null);
-  assertEquals(draw({ phase: "preparing" }).progress?.totalBytes, 3000);
+  assertEquals(draw({ phase: "preparing" }).progress?.totalBytes, CARRIER_BYTES);
   const progress = { doneBytes: 400, totalBytes: 900, via: "delta" as const };
   const reports = [ecuReport(IVI, undefined, TARGETS, progress)];
   assertEquals(draw({ phase: "preparing" }, { reports, bytesPerSecond: 50 }).progress, {

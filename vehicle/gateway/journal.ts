@@ -20,9 +20,6 @@ import {
 import { DirectorTargets } from "shared/protocol/director.ts";
 import type { Disk } from "vehicle/ports.ts";
 import { DurableArea } from "vehicle/storage/durable_area.ts";
-import { partition } from "vehicle/storage/partition.ts";
-import { SectorRecord } from "vehicle/storage/sector_record.ts";
-import { StagedFile } from "vehicle/storage/staged_file.ts";
 import { type Phase, UPDATE } from "./update_table.ts";
 
 /** One ECU in the journal. */
@@ -92,23 +89,20 @@ export const NEW_JOURNAL: JournalState = {
   starts: 0,
 };
 
-// The gateway's disk, in sectors of 512 bytes. Heads of a record lie far apart.
+// The gateway's disk, in sectors of 512 bytes. Heads of a record lie far apart. Earlier versions
+// had the checkpoint of a patch at 2 and 34.
 const JOURNAL_SECTORS = (256 * 1024) / 512;
 const TARGETS_SECTORS = (3 * MIB) / 512; // Director targets have 2 MiB at most.
 const AREAS_AT = 64;
-const SCRATCH_AT = AREAS_AT + 2 * JOURNAL_SECTORS + 2 * TARGETS_SECTORS;
+const SECTORS = AREAS_AT + 2 * JOURNAL_SECTORS + 2 * TARGETS_SECTORS;
 
-/** What the gateway's disk needs besides room for patches, in bytes. */
-export const GATEWAY_OVERHEAD_BYTES: number = SCRATCH_AT * 512;
+/** The gateway's disk, in bytes. Earlier versions had room for a patch behind it. */
+export const GATEWAY_DISK_BYTES: number = SECTORS * 512;
 
 /** The gateway's durable memory. */
 export class Journal {
   readonly #journal: DurableArea;
   readonly #targets: DurableArea;
-  /** Where a patch is kept while it arrives. */
-  readonly scratch: StagedFile;
-  /** The partition under {@linkcode Journal.scratch}. */
-  readonly scratchDisk: Disk;
 
   /** @param disk The gateway's disk. */
   constructor(disk: Disk) {
@@ -125,9 +119,6 @@ export class Journal {
       areas: [targetsAt, targetsAt + TARGETS_SECTORS],
       areaSectors: TARGETS_SECTORS,
     });
-    this.scratchDisk = partition(disk, SCRATCH_AT, disk.sectors - SCRATCH_AT);
-    const checkpoint = new SectorRecord(disk, { magic: "CKPT", sectors: [2, 34] });
-    this.scratch = new StagedFile(this.scratchDisk, checkpoint);
   }
 
   /**

@@ -122,11 +122,8 @@ function waysTo(target: EcuTarget, activeSha256: string | null): Way[] {
   const { sha256 } = target.release;
   const local: Way[] = activeSha256 === sha256 ? [{ kind: "local", transferBytes: 0 }] : [];
   const carriers = target.carriers.filter((carrier) =>
-    carrier.sha256 === sha256 && (
-      (carrier.format === "raw" && carrier.carrierSha256 === sha256 &&
-        carrier.lengthBytes === target.release.lengthBytes) ||
-      (carrier.format === "bsdiff40" && carrier.baseSha256 === activeSha256)
-    )
+    carrier.format === "container" && carrier.sha256 === sha256 &&
+    (carrier.baseSha256 === undefined || carrier.baseSha256 === activeSha256)
   ).map((carrier): Way => ({ kind: "carrier", carrier, transferBytes: carrier.lengthBytes }))
     .toSorted((a, b) => a.transferBytes - b.transferBytes);
   const ways = [...local, ...carriers];

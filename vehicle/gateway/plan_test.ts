@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
 import fc from "fast-check";
 import { UpdateFailure } from "shared/failure.ts";
+import type { Carrier } from "shared/protocol/common.ts";
 import { inventory, running, slot } from "../../tests/sim/sim_inventory.ts";
-import { delta, release, targetOf, targets } from "../../tests/sim/sim_release.ts";
+import { release, targetOf, targets } from "../../tests/sim/sim_release.ts";
 import { EMPTY_SLOT } from "vehicle/bootloader/boot_record.ts";
 import { imageOf, planUpdate, runsAlready } from "./plan.ts";
 
@@ -81,29 +82,25 @@ Deno.test("planUpdate() refuses unknown ECUs, foreign hardware and images too la
 
 Deno.test("planUpdate() orders ways by what travels, and leaves out those that cannot hold", () => {
   const base = running(1);
-  const { sha256 } = release("ivi-sim", 2).release;
-  const patches = [
-    delta(new Uint8Array(900), sha256, base.image.sha256),
-    delta(new Uint8Array(500), sha256, base.image.sha256),
-    delta(new Uint8Array(5000), sha256, base.image.sha256),
-    delta(new Uint8Array(10), sha256, "cd".repeat(32)), // Another base.
-    delta(new Uint8Array(11), "cd".repeat(32), base.image.sha256), // Another image.
-  ];
-  const offer = targets(1, "c1", { ivi: release("ivi-sim", 2, { deltas: patches }) });
+  const offer = targets(1, "c1", { ivi: release("ivi-sim", 2) });
   const { carriers } = offer.ecus["ivi"]!;
-  carriers.push({
-    ...carriers[0]!,
-    format: "container",
-    carrierSha256: "ee".repeat(32),
-    lengthBytes: 9,
-  });
-  carriers.push({ ...carriers[0]!, lengthBytes: 2999 }); // A raw carrier is as long as its image.
-  carriers.push({ ...carriers[0]!, carrierSha256: "ee".repeat(32) }); // And has its digest.
+  const [full] = carriers as [Carrier];
+  const one = (lengthBytes: number, changes: Partial<Carrier> = {}) =>
+    carriers.push({ ...full, lengthBytes, ...changes });
+  const baseSha256 = base.image.sha256;
+  one(900, { baseSha256 });
+  one(500, { baseSha256 });
+  one(5000, { baseSha256 });
+  one(2500); // A second full one, compressed better.
+  one(10, { baseSha256: "cd".repeat(32) }); // Another base.
+  one(11, { baseSha256, sha256: "cd".repeat(32) }); // Another image.
+  one(12, { format: "raw" });
+  one(13, { format: "bsdiff40", baseSha256 });
   const ways = (one: typeof base | null) =>
     planUpdate([inventory("ivi", { running: one })], offer).steps[0]!.ways
       .map(({ transferBytes }) => transferBytes);
-  assertEquals(ways(base), [500, 900, 3000, 5000]);
-  assertEquals(ways(null), [3000]);
+  assertEquals(ways(base), [500, 900, 2500, full.lengthBytes, 5000]);
+  assertEquals(ways(null), [2500, full.lengthBytes]);
 });
 
 Deno.test("planUpdate() takes the bytes that run already before any carrier", () => {
@@ -116,7 +113,7 @@ Deno.test("planUpdate() takes the bytes that run already before any carrier", ()
 
 Deno.test("planUpdate() without a usable carrier refuses with metadataInvalid", () => {
   const offer = targets(1, "c1", { ivi: release("ivi-sim", 2) });
-  offer.ecus["ivi"]!.carriers[0]!.format = "container";
+  offer.ecus["ivi"]!.carriers[0]!.format = "raw";
   const { sha256 } = offer.ecus["ivi"]!.release;
   assertEquals(refused(() => planUpdate([inventory("ivi")], offer)), ["metadataInvalid", sha256]);
 });

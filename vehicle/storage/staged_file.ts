@@ -1,6 +1,6 @@
 /**
- * Fills a partition from its start with one file, and remembers durably how far it
- * got: after a cut, what the checkpoint names is there, and no more is claimed.
+ * Fills a partition from its start with one file, a segment at a time, and remembers durably
+ * how far it got: after a cut, what the checkpoint names is there, and no more is claimed.
  *
  * Checkpoint payload: SHA-256 the file must have (32 bytes), its length and the
  * bytes that are durable (u64 little-endian each).
@@ -26,8 +26,6 @@ export class StagedFile {
   readonly #checkpoint: SectorRecord;
   #target: StagedTarget | undefined;
   #durableBytes = 0;
-  #pending: Uint8Array;
-  #pendingBytes = 0;
 
   /**
    * @param disk The partition.
@@ -36,7 +34,6 @@ export class StagedFile {
   constructor(disk: Disk, checkpoint: SectorRecord) {
     this.#disk = disk;
     this.#checkpoint = checkpoint;
-    this.#pending = new Uint8Array(0);
   }
 
   /** What the checkpoint says, if it says anything. */
@@ -55,18 +52,18 @@ export class StagedFile {
    * Begins, or goes on where the checkpoint stands.
    *
    * @param target What is to be staged; it fits the partition.
-   * @param options `fresh` throws away what is there.
-   * @returns The bytes that are there already: a whole number of segments, or all.
+   * @param options `keepBytes`: at most so many of the bytes that are there are kept, a whole
+   * number of sectors. 0 begins afresh.
+   * @returns The bytes that are there already.
    */
-  begin(target: StagedTarget, options: { readonly fresh?: boolean } = {}): number {
+  begin(target: StagedTarget, options: { readonly keepBytes?: number } = {}): number {
     invariant(target.lengthBytes <= this.capacityBytes, `${target.lengthBytes} bytes do not fit`);
+    const { keepBytes = Infinity } = options;
     const saved = this.saved();
     const same = saved?.sha256 === target.sha256 && saved.lengthBytes === target.lengthBytes;
     this.#target = target;
-    this.#pending = new Uint8Array(SEGMENT_BYTES);
-    this.#pendingBytes = 0;
-    if (same && !options.fresh) this.#durableBytes = saved.doneBytes;
-    else this.#save(0);
+    if (same && saved.doneBytes <= keepBytes) this.#durableBytes = saved.doneBytes;
+    else this.#save(same ? keepBytes : 0);
     return this.#durableBytes;
   }
 
@@ -75,46 +72,41 @@ export class StagedFile {
     return this.#disk.sectors * this.#disk.sectorBytes;
   }
 
-  /** Takes the next bytes; whole segments become durable. */
+  /**
+   * Puts the next segment down: durable when this returns, not there at all after a cut.
+   *
+   * @param bytes Whole sectors, unless they are the last.
+   */
   write(bytes: Uint8Array): void {
     const target = this.#target;
     invariant(target, "write() before begin()");
-    invariant(
-      this.#durableBytes + this.#pendingBytes + bytes.length <= target.lengthBytes,
-      "more bytes than the target has",
-    );
-    for (let at = 0; at < bytes.length;) {
-      const part = bytes.subarray(at, at + SEGMENT_BYTES - this.#pendingBytes);
-      this.#pending.set(part, this.#pendingBytes);
-      this.#pendingBytes += part.length;
-      at += part.length;
-      if (this.#pendingBytes === SEGMENT_BYTES) this.#flush();
+    const { sectorBytes } = this.#disk;
+    const [first, doneBytes] = [
+      this.#durableBytes / sectorBytes,
+      this.#durableBytes + bytes.length,
+    ];
+    invariant(Number.isInteger(first), `write() after ${this.#durableBytes} bytes`);
+    invariant(doneBytes <= target.lengthBytes, "more bytes than the target has");
+    const wholeBytes = bytes.length - bytes.length % sectorBytes;
+    if (wholeBytes > 0) this.#disk.write(first, bytes.subarray(0, wholeBytes));
+    if (wholeBytes < bytes.length) {
+      const padded = new Uint8Array(sectorBytes);
+      padded.set(bytes.subarray(wholeBytes));
+      this.#disk.write(first + wholeBytes / sectorBytes, padded);
     }
+    this.#disk.sync(); // The checkpoint may not be durable before the bytes it names.
+    this.#save(doneBytes);
   }
 
-  /** Makes the last, short segment durable. All bytes must have been written. */
-  finish(): void {
-    this.#flush();
-    invariant(this.#durableBytes === this.#target?.lengthBytes, "finish() before the last byte");
-    this.#pending = new Uint8Array(0);
+  /** The bytes that are there, to be looked at again. */
+  read(): RandomRead {
+    return readPartition(this.#disk, this.#durableBytes);
   }
 
   /** Forgets what is there. */
   clear(): void {
     this.#target = { sha256: "0".repeat(64), lengthBytes: 0 };
-    this.#pendingBytes = 0;
     this.#save(0);
-  }
-
-  #flush(): void {
-    if (this.#pendingBytes === 0) return;
-    const { sectorBytes } = this.#disk;
-    const padded = Math.ceil(this.#pendingBytes / sectorBytes) * sectorBytes;
-    this.#pending.fill(0, this.#pendingBytes, padded);
-    this.#disk.write(this.#durableBytes / sectorBytes, this.#pending.subarray(0, padded));
-    this.#disk.sync(); // The checkpoint may not be durable before the bytes it names.
-    this.#save(this.#durableBytes + this.#pendingBytes);
-    this.#pendingBytes = 0;
   }
 
   #save(doneBytes: number): void {
@@ -138,21 +130,31 @@ export class StagedFile {
  * the next one: images are large, and memory is not.
  */
 export function readPartition(disk: Disk, lengthBytes: number): RandomRead {
+  const { sectorBytes } = disk;
   let buffer = new Uint8Array(0);
+  const inside = (offset: number, length: number) => {
+    if (offset >= 0 && length >= 0 && offset + length <= lengthBytes) return;
+    throw new RangeError(`Cannot read ${length} bytes at ${offset}: ${lengthBytes} are there`);
+  };
+  const read = (offset: number, length: number) => {
+    inside(offset, length);
+    if (length === 0) return new Uint8Array(0);
+    const first = Math.floor(offset / sectorBytes);
+    const last = Math.floor((offset + length - 1) / sectorBytes);
+    const start = offset - first * sectorBytes;
+    const wanted = (last - first + 1) * sectorBytes;
+    if (buffer.length < wanted) buffer = new Uint8Array(wanted);
+    disk.readInto(first, buffer.subarray(0, wanted));
+    return buffer.subarray(start, start + length);
+  };
   return {
     lengthBytes,
-    read(offset, length) {
-      if (offset < 0 || length < 0 || offset + length > lengthBytes) {
-        throw new RangeError(`Cannot read ${length} bytes at ${offset}: ${lengthBytes} are there`);
-      }
-      if (length === 0) return new Uint8Array(0);
-      const first = Math.floor(offset / disk.sectorBytes);
-      const last = Math.floor((offset + length - 1) / disk.sectorBytes);
-      const start = offset - first * disk.sectorBytes;
-      const wanted = (last - first + 1) * disk.sectorBytes;
-      if (buffer.length < wanted) buffer = new Uint8Array(wanted);
-      disk.readInto(first, buffer.subarray(0, wanted));
-      return buffer.subarray(start, start + length);
+    read,
+    readInto(offset, target) {
+      inside(offset, target.length);
+      const whole = offset % sectorBytes === 0 && target.length % sectorBytes === 0;
+      if (whole && target.length > 0) disk.readInto(offset / sectorBytes, target);
+      else target.set(read(offset, target.length));
     },
   };
 }

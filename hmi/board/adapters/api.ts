@@ -37,6 +37,7 @@ export const API: Api = {
   offer: (releases) => json("POST", "/api/v1/campaigns", { releases }),
   steer: (campaign, verb) =>
     json("POST", `/api/v1/campaigns/${encodeURIComponent(campaign)}/${verb}`),
+  cancelDelta: (job) => json("POST", `/api/v1/deltas/${encodeURIComponent(job)}/cancel`),
   enrol: (vin) => json("POST", "/api/v1/enrolments", { vin }),
   hash: hashFile,
   upload: uploadFile,

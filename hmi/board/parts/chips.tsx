@@ -68,6 +68,12 @@ function VehicleLine({ entry, vehicle }: LineProps): VNode {
         <StateChip state={entry.state} />
         {done !== null && <span>{done} %</span>}
       </span>
+      {entry.heldUntil !== undefined && (
+        <span class="row-note">
+          Waits for its delta, until{" "}
+          <time dateTime={entry.heldUntil}>{entry.heldUntil.slice(11, 19)} UTC</time> at most
+        </span>
+      )}
       {entry.failure !== null && (
         <span class="row-failure">
           {entry.failure.code} {entry.failure.name}: {entry.failure.message}

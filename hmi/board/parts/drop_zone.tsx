@@ -41,7 +41,8 @@ export function DropZone({ desk }: { readonly desk: Desk }): VNode {
           <Icon name="upload" />
           <b>Drop an image here, or choose a file</b>
           <span class="hint" id="file-hint">
-            A full image, or a patch made with bsdiff. It is hashed here and can be resumed.
+            A full image, or a patch made with bsdiff or ota delta. It is hashed here and can be
+            resumed.
           </span>
         </label>
       )}
@@ -75,7 +76,7 @@ function Job({ desk, job }: { readonly desk: Desk; readonly job: UploadJob }): V
         <span class="grow">
           <b>{job.name}</b>
           <span class="muted">
-            {formatBytes(job.sizeBytes)}, {job.kind === "patch" ? "bsdiff patch" : "full image"}
+            {formatBytes(job.sizeBytes)}, {job.kind === "patch" ? "patch" : "full image"}
           </span>
         </span>
         <button type="button" class="quiet" data-testid="remove-file" onClick={() => desk.drop()}>
