@@ -112,7 +112,7 @@ function openRead(file: Deno.FsFile, lengthBytes: number): RandomRead {
   };
   return {
     lengthBytes,
-    readInto,
+    fill: readInto,
     read(offset, length) {
       const bytes = new Uint8Array(length);
       readInto(offset, bytes);

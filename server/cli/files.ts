@@ -35,7 +35,7 @@ export function openRead(path: string): OpenRead {
     };
     return {
       lengthBytes,
-      readInto,
+      fill: readInto,
       read(offset, length) {
         const bytes = new Uint8Array(Math.max(0, length));
         readInto(offset, bytes);

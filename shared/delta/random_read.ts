@@ -15,11 +15,12 @@ export interface RandomRead {
   read(offset: number, length: number): Uint8Array;
   /**
    * Reads `[offset, offset + target.length)` into an array of the caller's: for loops that must
-   * not allocate. Whoever does not have it is read by `read()` and copied.
+   * not allocate. Whoever does not have it is read by `read()` and copied. Its name is not that of
+   * asynchronous reads: a promise passes for `void`, and the bytes would come too late.
    *
    * @throws {RangeError} If that is not wholly inside.
    */
-  readInto?(offset: number, target: Uint8Array): void;
+  fill?(offset: number, target: Uint8Array): void;
 }
 
 /**
@@ -31,7 +32,7 @@ export interface RandomRead {
  * @throws {RangeError} If that is not wholly inside.
  */
 export function readInto(source: RandomRead, offset: number, target: Uint8Array): void {
-  if (source.readInto) source.readInto(offset, target);
+  if (source.fill) source.fill(offset, target);
   else target.set(source.read(offset, target.length));
 }
 

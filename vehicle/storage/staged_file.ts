@@ -150,7 +150,7 @@ export function readPartition(disk: Disk, lengthBytes: number): RandomRead {
   return {
     lengthBytes,
     read,
-    readInto(offset, target) {
+    fill(offset, target) {
       inside(offset, target.length);
       const whole = offset % sectorBytes === 0 && target.length % sectorBytes === 0;
       if (whole && target.length > 0) disk.readInto(offset / sectorBytes, target);
