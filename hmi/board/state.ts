@@ -36,6 +36,8 @@ export interface Board {
   readonly vehicles: Signal<readonly Vehicle[]>;
   readonly hardware: Signal<readonly Hardware[]>;
   readonly server: Signal<BoardSnapshot["server"] | null>;
+  /** How long the lists are on the server; a snapshot holds the first rows only. */
+  readonly totals: Signal<BoardSnapshot["totals"]>;
   /** The last refusal that belongs to no field. */
   readonly refusal: Signal<Refusal | null>;
   /** Milliseconds since the Unix epoch, every few seconds. */
@@ -64,6 +66,7 @@ export function createBoard(
     vehicles: signal([]),
     hardware: signal([]),
     server: signal(null),
+    totals: signal(undefined),
     refusal: signal(null),
     nowMs: signal(nowMs),
   };
@@ -82,7 +85,21 @@ export function takeSnapshot(board: Board, snapshot: BoardSnapshot): void {
     board.vehicles.value = snapshot.vehicles;
     board.hardware.value = snapshot.hardware;
     board.server.value = snapshot.server;
+    board.totals.value = snapshot.totals;
   });
+}
+
+/**
+ * How many entries of the open page's list the board does not show.
+ *
+ * @param board The state.
+ * @returns Shown and all, or `null` where nothing is missing.
+ */
+export function cutShort(board: Board): { readonly shown: number; readonly all: number } | null {
+  const page = board.page.value;
+  if (page === "new") return null;
+  const [shown, all] = [board[page].value.length, board.totals.value?.[page] ?? 0];
+  return all > shown ? { shown, all } : null;
 }
 
 /** A change: the name of its event, and the whole entity. */

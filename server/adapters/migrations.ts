@@ -39,4 +39,6 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE vehicles ADD COLUMN broker_entry TEXT;
   ALTER TABLE vehicles ADD COLUMN pending_entry TEXT;
   `,
+  // Which vehicle made a hardware id known: one alone must not fill the table.
+  "ALTER TABLE hardware ADD COLUMN vin TEXT; CREATE INDEX hardware_by_vin ON hardware (vin);",
 ];

@@ -88,7 +88,9 @@ export class WatchLedger {
     for (const ecu of this.#ecusOf(vehicle)) {
       const key = `${vehicle.vin}/${ecu.serial}`;
       const about = this.#isAbout(key, ecu);
-      const state = about ? ecu.state : this.#row(vehicle.vin)?.state ?? "assigned";
+      const row = this.#row(vehicle.vin);
+      const state = about ? ecu.state : row?.state ?? "assigned";
+      const failure = about ? ecu.failure : row?.failure ?? null; // Why it must wait, perhaps.
       if (this.#states.get(key) === state) continue;
       this.#states.set(key, state);
       lines.push({
@@ -98,7 +100,7 @@ export class WatchLedger {
         state,
         version: ecu.version,
         ...(about && ecu.progress !== null ? { progress: ecu.progress } : {}),
-        ...(about && ecu.failure !== null ? { failure: ecu.failure } : {}),
+        ...(failure !== null ? { failure } : {}),
       });
     }
     return lines;
