@@ -3,16 +3,16 @@
  *
  * @module
  */
+import { systemClock } from "shared/host/clock_system.ts";
 import { checkClock } from "shared/self_check.ts";
 import type { BrokerEntry } from "shared/protocol/mosquitto.ts";
 import { openBlobs } from "./adapters/blobs_fs.ts";
 import { startBroker } from "./adapters/broker_aedes.ts";
-import { systemClock } from "./adapters/clock_system.ts";
 import { takeDataFolder } from "./adapters/data_folder.ts";
 import { listenDevice } from "./adapters/http_device.ts";
 import { listenPeople } from "./adapters/http_people.ts";
 import { openRecords } from "./adapters/records_sqlite.ts";
-import { orStoreFull } from "./adapters/medium_full.ts";
+import { orStoreFailure } from "./adapters/medium_full.ts";
 import { mosquittoEntry, nodeSecrets } from "./adapters/secrets_node.ts";
 import { mosquittoPasswordFile } from "./adapters/broker_passwords.ts";
 import { openStatic } from "./adapters/static_fs.ts";
@@ -46,7 +46,7 @@ export interface RunningServer {
  */
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
   return await open(config, log).catch((error) => {
-    throw orStoreFull(`start with the data folder "${config.data}"`, error);
+    throw orStoreFailure(`start with the data folder "${config.data}"`, error);
   });
 }
 

@@ -5,6 +5,7 @@
  */
 import { invariant } from "shared/assert.ts";
 import { LEAF_BYTES, MAX_DELTAS } from "shared/limits.ts";
+import type { Need } from "shared/needs.ts";
 import type { Carrier } from "shared/protocol/common.ts";
 import { PRECONDITIONS } from "shared/protocol/common.ts";
 import type { DirectorTargets, EcuTarget } from "shared/protocol/director.ts";
@@ -16,6 +17,8 @@ export interface FullRelease {
   readonly row: ReleaseRow;
   readonly blob: BlobRow;
   readonly carriers: readonly Carrier[];
+  /** What must run beside it. */
+  readonly needs: readonly Need[];
 }
 
 /** The targets of one vehicle, without their version. */
@@ -44,7 +47,7 @@ export function tell(
   return { v: 1, vin, campaign, action: "install", preconditions: [...PRECONDITIONS], ecus };
 }
 
-function targetOf({ row, blob, carriers }: FullRelease): EcuTarget {
+function targetOf({ row, blob, carriers, needs }: FullRelease): EcuTarget {
   invariant(row.sha256 === blob.sha256, "a release is told with its own image");
   const raw = carriers.filter((carrier) => carrier.baseSha256 === undefined);
   const deltas = carriers.filter((carrier) => carrier.baseSha256 !== undefined);
@@ -62,9 +65,18 @@ function targetOf({ row, blob, carriers }: FullRelease): EcuTarget {
       notes: row.notes,
       rxswin: [...row.rxswin],
       needs: [...row.needs],
+      // Absent without needs, as it was before there were any: no vehicle is told anew.
+      ...(needs.length === 0 ? {} : { needCounters: countersOf(needs) }),
     },
     carriers: [...raw, ...deltas.slice(-MAX_DELTAS)],
   };
+}
+
+function countersOf(needs: readonly Need[]): Record<string, number> {
+  const known = needs.flatMap(({ release, counter }) =>
+    counter === undefined ? [] : [[release, counter] as const]
+  );
+  return Object.fromEntries(known);
 }
 
 /**

@@ -102,11 +102,16 @@ export class Prover {
         turnAtMs = this.clock.monotonic();
       }
     } catch (error) {
-      if (!(error instanceof UpdateFailure) || error.failure === "storeFull") throw error;
+      if (!(error instanceof UpdateFailure) || isOfStore(error)) throw error;
       throw damaged(claim, error.message, error);
     }
     return hash.end();
   }
+}
+
+/** The store's own trouble says nothing about the patch. */
+function isOfStore({ failure }: UpdateFailure): boolean {
+  return failure === "storeFull" || failure === "storeFailed";
 }
 
 function damaged(claim: Claim, reason: string, cause?: unknown): UpdateFailure {
