@@ -7,6 +7,7 @@
 import type { HmiOffer, HmiSnapshot } from "shared/protocol/hmi.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import type { EcuState, Slot } from "shared/protocol/common.ts";
+import { SEGMENT_BYTES } from "shared/limits.ts";
 import { formatBytes, formatRate, formatSpan, percent } from "./format.ts";
 import { INERT_PHASES } from "./copy.ts";
 
@@ -53,6 +54,23 @@ export function progressView(progress: NonNullable<HmiSnapshot["progress"]>): Pr
     rate: left === 0 ? "Complete" : moving ? formatRate(bytesPerSecond) : "Waiting for data",
     eta: moving ? `about ${formatSpan(Math.max(1, left / bytesPerSecond))} left` : "",
   };
+}
+
+/**
+ * What a power cut would leave of the download. A segment counts once it is whole; of a patch it
+ * is not known where in it the segments end, only that none is longer than a whole one.
+ *
+ * @param snapshot What the gateway says.
+ * @returns Whole percent that are certain to be there afterwards.
+ */
+export function keptPercent({ progress, ecus }: HmiSnapshot): number {
+  if (progress === null) return 0;
+  const lostBytes = ecus.reduce((sum, { progress: own }) => {
+    if (own === null || own.doneBytes === own.totalBytes) return sum;
+    const open = own.via === "full" ? own.doneBytes % SEGMENT_BYTES : SEGMENT_BYTES;
+    return sum + Math.min(own.doneBytes, open);
+  }, 0);
+  return percent(Math.max(0, progress.doneBytes - lostBytes), progress.totalBytes);
 }
 
 /** One slot as the diagram draws it. */

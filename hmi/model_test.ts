@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert/mod.js";
 import fc from "fast-check";
+import { MIB } from "shared/limits.ts";
 import { ECU_STATES } from "shared/protocol/common.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import { HMI_PHASES, type HmiOffer } from "shared/protocol/hmi.ts";
@@ -7,6 +8,7 @@ import { ecu, FIXTURES } from "../tests/hmi_fixtures.ts";
 import { SINGLE, TWO } from "../tests/hmi_offers.ts";
 import {
   countdown,
+  keptPercent,
   leadingEcu,
   modeOf,
   offerFacts,
@@ -40,6 +42,19 @@ Deno.test("progressView() gives no time left while nothing arrives or all is the
   assertEquals(progressView({ ...half, bytesPerSecond: 0 }).rate, "Waiting for data");
   assertEquals(progressView({ ...half, doneBytes: 100e6 }).rate, "Complete");
   assertEquals(progressView({ doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 }).percent, 0);
+});
+
+Deno.test("keptPercent() promises whole segments only, and of a patch not the last one", () => {
+  const { snapshot } = FIXTURES.preparing!;
+  const kept = (via: "full" | "delta", mib: number) => {
+    const [doneBytes, totalBytes] = [mib * MIB, 10 * MIB];
+    const ivi = ecu("ivi", "x", { progress: { doneBytes, totalBytes, via } });
+    const progress = { doneBytes, totalBytes, bytesPerSecond: 1 };
+    return keptPercent({ ...snapshot, progress, ecus: [ivi, ecu("body", "y")] });
+  };
+  assertEquals([0, 0.9, 1, 4.5, 10].map((mib) => kept("full", mib)), [0, 0, 10, 40, 100]);
+  assertEquals([0, 0.9, 1, 4.5, 10].map((mib) => kept("delta", mib)), [0, 0, 0, 35, 100]);
+  assertEquals(keptPercent({ ...snapshot, progress: null }), 0);
 });
 
 Deno.test("slotsView() fills the target while it is written, from what is desired", () => {

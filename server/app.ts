@@ -21,11 +21,13 @@ import { type Ctx, type Env, json, type Route } from "./routes/route.ts";
 import { COOKIE, SESSION_ROUTES } from "./routes/session_routes.ts";
 import { UPLOAD_ROUTES } from "./routes/upload_routes.ts";
 import { BROKER_ROUTES } from "./routes/broker_route.ts";
+import { USER_ROUTES } from "./routes/user_routes.ts";
 import { VEHICLE_ROUTES } from "./routes/vehicle_routes.ts";
 
 /** Every route of the people's listener. */
 export const ROUTES: readonly Route[] = [
   ...SESSION_ROUTES,
+  ...USER_ROUTES,
   ...UPLOAD_ROUTES,
   ...RELEASE_ROUTES,
   ...DELTA_ROUTES,
@@ -104,7 +106,14 @@ function guard(core: Core, route: Route): MiddlewareHandler<Env> {
       c.set("session", found.session);
       c.set("via", found.via);
     }
-    await next();
+    if (route.body === undefined) return await next(); // None is read, or a raw one: an upload.
+    const { request, leave } = core.bodies.enter(c.req.raw, c.env.remote);
+    c.req.raw = request;
+    try {
+      await next();
+    } finally {
+      leave(); // Its handler may not have read it.
+    }
   };
 }
 

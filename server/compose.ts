@@ -3,17 +3,17 @@
  *
  * @module
  */
+import { systemClock } from "shared/host/clock_system.ts";
 import { checkClock } from "shared/self_check.ts";
 import type { BrokerEntry } from "shared/protocol/mosquitto.ts";
 import { openBlobs } from "./adapters/blobs_fs.ts";
 import { startBroker } from "./adapters/broker_aedes.ts";
-import { systemClock } from "./adapters/clock_system.ts";
 import { takeDataFolder } from "./adapters/data_folder.ts";
 import { childDeltaMaker } from "./adapters/delta_maker.ts";
 import { listenDevice } from "./adapters/http_device.ts";
 import { listenPeople } from "./adapters/http_people.ts";
 import { openRecords } from "./adapters/records_sqlite.ts";
-import { orStoreFull } from "./adapters/medium_full.ts";
+import { orStoreFailure } from "./adapters/medium_full.ts";
 import { mosquittoEntry, nodeSecrets } from "./adapters/secrets_node.ts";
 import { mosquittoPasswordFile } from "./adapters/broker_passwords.ts";
 import { openStatic } from "./adapters/static_fs.ts";
@@ -53,7 +53,7 @@ export async function startServer(
   maker?: (folder: string) => DeltaMaker,
 ): Promise<RunningServer> {
   return await open(config, log, maker ?? childDeltaMaker).catch((error) => {
-    throw orStoreFull(`start with the data folder "${config.data}"`, error);
+    throw orStoreFailure(`start with the data folder "${config.data}"`, error);
   });
 }
 

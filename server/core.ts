@@ -10,7 +10,9 @@ import type { BrokerEntry } from "shared/protocol/mosquitto.ts";
 import { SHOWN_MS, stillShown } from "shared/supervise.ts";
 import { BrokerDoor } from "./access/broker_door.ts";
 import { Enrolments } from "./access/enrolment.ts";
+import { OpenBodies } from "./access/open_bodies.ts";
 import { Sessions } from "./access/sessions.ts";
+import { Users } from "./access/users.ts";
 import { Feed } from "./board/feed.ts";
 import { View } from "./board/view.ts";
 import { Bulletins, type Trouble } from "./campaign/bulletins.ts";
@@ -55,7 +57,9 @@ const BUILT_IN = ["ivi-rpi4", "cluster-sim", "body-sim"] as const;
 export class Core {
   readonly metrics: Metrics = new Metrics();
   readonly ledger: Ledger = new Ledger();
+  readonly bodies: OpenBodies = new OpenBodies();
   readonly sessions: Sessions;
+  readonly users: Users;
   readonly enrolments: Enrolments;
   readonly door: BrokerDoor;
   readonly uploads: Uploads;
@@ -85,7 +89,10 @@ export class Core {
     this.enrolments = new Enrolments(
       records,
       secrets,
-      (vin) => this.#announcer?.cut(vin),
+      (vin) => {
+        this.ledger.forgetReport(vin);
+        this.#announcer?.cut(vin);
+      },
       () => this.door.tryUpdate(),
     );
     this.uploads = new Uploads({ blobs, records, clock, metrics });
@@ -97,7 +104,8 @@ export class Core {
     metrics.add("ota_server_restarts_total", ports.lastError?.restarts ?? 0);
     this.feed = new Feed(this.view, clock, this.sinceMs.toString(36), log);
     this.bulletins = new Bulletins(records, lazy(() => this.#announcer), metrics, log);
-    const { feed, bulletins, uploads } = this;
+    const { feed, bulletins, uploads, sessions } = this;
+    this.users = new Users({ records, secrets, sessions, feed, log });
     this.fleet = new Fleet({ records, clock, ledger, feed, bulletins, metrics, log });
     const { fleet } = this;
     this.inbox = new FleetInbox(

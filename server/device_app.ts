@@ -18,7 +18,11 @@ import { json, readBody } from "./routes/route.ts";
 
 /** What is known of the vehicle that asks. */
 export interface DeviceEnv {
-  Bindings: { readonly send: SendPart };
+  Bindings: {
+    readonly send: SendPart;
+    /** Tells the listener whose connection it is. */
+    readonly identified: (vin: string) => void;
+  };
   Variables: { readonly vin: string };
 }
 
@@ -40,6 +44,7 @@ export function createDeviceApp(core: Core): Hono<DeviceEnv> {
         "Cannot answer: no secret of a vehicle came along as bearer token",
       );
     }
+    c.env.identified(vin);
     c.set("vin", vin);
     await next();
   });

@@ -8,12 +8,12 @@
  */
 // deno-lint-ignore-file no-console
 import { UpdateFailure } from "shared/failure.ts";
-import { dieOfUncaught, ownCommand, runSupervised, sayFatal } from "./adapters/supervisor.ts";
+import { askedToEnd } from "shared/host/asked_to_end.ts";
+import { dieOfUncaught, ownCommand, runSupervised, sayFatal } from "shared/host/supervisor.ts";
+import { SERVER_SILENCE_MS } from "shared/limits.ts";
+import { RESTART_POLICY } from "shared/restart_policy.ts";
 import { DELTA_CHILD } from "./adapters/delta_task.ts";
 import { readArgs } from "./config.ts";
-
-/** A second signal within this is the first one, forwarded: terminals signal the whole group. */
-const SAME_SIGNAL_MS = 1000;
 
 /** What only a person can put right: the message says how. */
 const FOR_A_PERSON: readonly string[] = ["preconditionFailed", "storeFull"];
@@ -35,11 +35,14 @@ async function run(args: readonly string[]): Promise<number> {
     return read.exitCode;
   }
   const { config, json, lifeline } = read;
-  const ending = ended(lifeline);
+  const ending = askedToEnd({ lifeline });
   if (read.supervise) {
     const stop = new AbortController();
     void ending.then(() => stop.abort());
-    return await runSupervised(ownCommand(args), stop.signal);
+    return await runSupervised(ownCommand(args), stop.signal, {
+      ...RESTART_POLICY,
+      silenceMs: SERVER_SILENCE_MS,
+    });
   }
   // Not loaded by a supervisor, which needs a fraction of the memory without it.
   const { startServer } = await import("./compose.ts");
@@ -55,22 +58,6 @@ async function run(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Resolves when the program is to stop: by a signal, or because its supervisor is gone. */
-function ended(lifeline: boolean): Promise<void> {
-  return new Promise((resolve) => {
-    let firstAt: number | undefined;
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      Deno.addSignalListener(signal, () => {
-        const now = performance.now();
-        if (firstAt !== undefined && now - firstAt > SAME_SIGNAL_MS) Deno.exit(1); // Impatient.
-        firstAt ??= now;
-        resolve();
-      });
-    }
-    if (lifeline) void Deno.stdin.readable.pipeTo(new WritableStream()).finally(resolve);
-  });
-}
-
 /**
  * The program, to its end.
  *
@@ -84,7 +71,7 @@ export async function main(args: readonly string[]): Promise<never> {
       Deno.exit(deltaChild(args[1] ?? ""));
     }
     if (args.includes("--self-test")) {
-      const { selfTest } = await import("./self_test.ts");
+      const { selfTest } = await import("./self_proof.ts");
       Deno.exit(await selfTest());
     }
     Deno.exit(await run(args));

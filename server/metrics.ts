@@ -22,6 +22,7 @@ const COUNTERS = {
   ota_mqtt_dropped_total: "MQTT messages, subscriptions and connections refused, by reason",
   ota_announcements_total: "Retained messages published",
   ota_login_failures_total: "Logins refused",
+  ota_hardware_ignored_total: "Reports with more new hardware ids than one vehicle may make known",
   ota_server_restarts_total: "Restarts after a crash, since a person started the server",
 } as const;
 

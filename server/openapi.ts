@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "zod";
+import { MAX_PAGE_ROWS } from "shared/limits.ts";
 import { Problem } from "shared/protocol/api.ts";
 import type { Answer, Route } from "./routes/route.ts";
 
@@ -38,6 +39,18 @@ export function openApi(routes: readonly Route[]): Record<string, unknown> {
   };
 }
 
+/** What a list takes. */
+const PAGE = [
+  {
+    ...{ name: "limit", in: "query", description: "Rows of this page" },
+    schema: { type: "integer", minimum: 1, maximum: MAX_PAGE_ROWS, default: MAX_PAGE_ROWS },
+  },
+  {
+    ...{ name: "after", in: "query", schema: { type: "string" } },
+    description: "Id of the last row of the page before; the header Link names the next page",
+  },
+];
+
 function operation(route: Route): Record<string, unknown> {
   const parameters = [...route.path.matchAll(/:([a-z0-9]+)/gi)].map(([, name]) => ({
     name,
@@ -45,6 +58,7 @@ function operation(route: Route): Record<string, unknown> {
     required: true,
     schema: { type: "string" },
   }));
+  const query = route.paged === true ? PAGE : [];
   const responses: Record<string, unknown> = {
     default: {
       description: "A failure of the catalogue",
@@ -56,7 +70,7 @@ function operation(route: Route): Record<string, unknown> {
   for (const [status, answer] of Object.entries(route.answers)) responses[status] = said(answer);
   return {
     summary: route.summary,
-    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(parameters.length + query.length > 0 ? { parameters: [...parameters, ...query] } : {}),
     ...(route.body === undefined ? {} : {
       requestBody: {
         required: true,

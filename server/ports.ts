@@ -157,10 +157,16 @@ export interface VehicleRow {
 export interface Records {
   operator(user: string): Promise<OperatorRow | undefined>;
   operatorCount(): Promise<number>;
+  /** All, by name. */
+  operators(): Promise<OperatorRow[]>;
   putOperator(row: OperatorRow): Promise<void>;
+  /** Forgets a person with all their logins. */
+  dropOperator(user: string): Promise<void>;
   session(tokenHash: string): Promise<SessionRow | undefined>;
   putSession(row: SessionRow): Promise<void>;
   dropSession(tokenHash: string): Promise<void>;
+  /** Forgets every login of a person but one. */
+  dropSessionsOf(user: string, exceptTokenHash?: string): Promise<void>;
   /** Forgets logins older than this, in milliseconds since the epoch. */
   dropSessionsBefore(createdAtMs: number): Promise<void>;
 
@@ -197,18 +203,24 @@ export interface Records {
   releasesWith(sha256: string): Promise<{ release: string; hardware: string }[]>;
 
   hardware(): Promise<Hardware[]>;
-  /** @returns Whether it is new. */
-  putHardware(row: Hardware): Promise<boolean>;
+  /**
+   * @param vin The vehicle that reported it, if it was one.
+   * @returns Whether it is new.
+   */
+  putHardware(row: Hardware, vin?: string): Promise<boolean>;
+  /** How many hardware ids a vehicle was the first to report. */
+  hardwareCountOf(vin: string): Promise<number>;
 
-  /** All, newest first. */
-  releases(): Promise<ReleaseRow[]>;
+  counts(): Promise<Counts>;
+  /** Newest first; all, or a page after a release. */
+  releases(page?: Page): Promise<ReleaseRow[]>;
   /** Those of one hardware id, highest counter first. */
   releasesOf(hardware: string): Promise<ReleaseRow[]>;
   release(id: string): Promise<ReleaseRow | undefined>;
   putRelease(row: ReleaseRow): Promise<void>;
 
-  /** All, newest first. */
-  campaigns(): Promise<CampaignRow[]>;
+  /** Newest first; all, or a page after a campaign. */
+  campaigns(page?: Page): Promise<CampaignRow[]>;
   campaign(id: string): Promise<CampaignRow | undefined>;
   putCampaign(row: CampaignRow): Promise<void>;
   /** The number after the highest. */
@@ -217,7 +229,8 @@ export interface Records {
   assignmentsOfVehicle(vin: string): Promise<AssignmentRow[]>;
   putAssignment(row: AssignmentRow): Promise<void>;
 
-  vehicles(): Promise<VehicleRow[]>;
+  /** By VIN; all, or a page after a VIN. */
+  vehicles(page?: Page): Promise<VehicleRow[]>;
   vins(): Promise<string[]>;
   vehicle(vin: string): Promise<VehicleRow | undefined>;
   /** By the hash of its proved or of its pending secret. */
@@ -231,6 +244,23 @@ export interface Records {
   addEvent(vin: string, event: VehicleEvent, keep: number): Promise<boolean>;
   /** The last ones, newest first. */
   events(vin: string, limit: number): Promise<VehicleEvent[]>;
+}
+
+/** A part of a list. */
+export interface Page {
+  /** At most so many rows. */
+  readonly limit: number;
+  /** Only those that come after this one. */
+  readonly after: string | undefined;
+}
+
+/** How many there are. */
+export interface Counts {
+  readonly releases: number;
+  readonly campaigns: number;
+  /** Campaigns that are neither halted nor withdrawn. */
+  readonly running: number;
+  readonly vehicles: number;
 }
 
 /** Keeps the records. */

@@ -55,6 +55,7 @@ export const FAILURES = {
   metadataForeign:       { code: 104, stage: "metadata", retry: "later", attack: "mixAndMatch", remedy: "The offer names another vehicle; check the identity of this one" },
   hardwareDiffers:       { code: 105, stage: "metadata", retry: "never", attack: "mixAndMatch", remedy: "The offer names another hardware id than the ECU has; check the profile" },
   ecuUnknown:            { code: 106, stage: "metadata", retry: "never", remedy: "The offer names an ECU that this vehicle does not have; let the vehicle report again" },
+  needsUnmet:            { code: 107, stage: "metadata", retry: "later", attack: "mixAndMatch", remedy: "Offer it together with the release it needs, or offer that one first" },
 
   serverUnreachable:     { code: 201, stage: "download", retry: "now",   remedy: "None needed: the vehicle tries again by itself" },
   downloadInterrupted:   { code: 202, stage: "download", retry: "now",   remedy: "None needed: the download goes on where it stopped" },
@@ -111,7 +112,8 @@ export const FAILURES = {
   uploadIncomplete:      { code: 1106, stage: "install",  retry: "now",   remedy: "Go on with the upload from the offset that HEAD tells" },
   imageUnknown:          { code: 1107, stage: "install",  retry: "never", remedy: "Upload the file first" },
   storeFull:             { code: 1108, stage: "install",  retry: "later", remedy: "Free space on the server" },
-  storedFileDamaged:     { code: 1109, stage: "install",  retry: "never", remedy: "Check the server's disk and upload the file again: its bytes have changed since they were stored" },
+  storeFailed:           { code: 1109, stage: "install",  retry: "now",   remedy: "Check the server's disk: it does not take or give back what it should" },
+  storedFileDamaged:     { code: 1110, stage: "install",  retry: "never", remedy: "Check the server's disk and upload the file again: its bytes have changed since they were stored" },
   hardwareUnknown:       { code: 1201, stage: "metadata", retry: "never", remedy: "Add the hardware id with `ota hardware add ID`, or check its spelling" },
   versionTaken:          { code: 1202, stage: "metadata", retry: "never", remedy: "Choose a version that does not exist yet" },
   versionNotHigher:      { code: 1203, stage: "metadata", retry: "never", remedy: "Choose a higher version, or give the counter yourself to release an older one on purpose" },
@@ -127,6 +129,8 @@ export const FAILURES = {
   campaignUnknown:       { code: 1402, stage: "policy",   retry: "never", remedy: "See `ota campaigns`" },
   vehicleUnknown:        { code: 1403, stage: "policy",   retry: "never", remedy: "See `ota vehicles`" },
   bundleInvalid:         { code: 1404, stage: "policy",   retry: "never", remedy: "Offer at most one release for each hardware id" },
+  userUnknown:           { code: 1405, stage: "policy",   retry: "never", remedy: "See `ota user list`" },
+  userTaken:             { code: 1406, stage: "policy",   retry: "never", remedy: "Choose another name, or change that user with `ota user`" },
   tokenInvalid:          { code: 1501, stage: "policy",   retry: "never", remedy: "Ask for a new token with `ota enrol --vin VIN`" },
   preconditionFailed:    { code: 1601, stage: "internal", retry: "never", remedy: "See what the self-check says" },
 } as const satisfies Record<string, FailureKind>;

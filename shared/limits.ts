@@ -54,10 +54,19 @@ export const MAX_DIRECTOR_BYTES = 2 * MIB;
 export const MAX_MQTT_BYTES = 128 * KIB;
 /** One MQTT packet, with topic and header. */
 export const MAX_MQTT_PACKET_BYTES = MAX_MQTT_BYTES + 4 * KIB;
+/** Rows of one answer, and of each kind in the board's snapshot: 1000 vehicles take some 2 MB. */
+export const MAX_PAGE_ROWS = 1000;
 /** One note of UN R156, so that a head unit can show it. */
 export const MAX_NOTE_CHARS = 2000;
 /** ECUs of one vehicle: a luxury car has about 100 control units, few with slots. */
 export const MAX_ECUS = 64;
+/** Hardware ids that one vehicle may make known: one for each ECU. Others it may use all the same. */
+export const MAX_HARDWARE_PER_VEHICLE = MAX_ECUS;
+/**
+ * The highest number of a report. A vehicle counts its starts from the seconds since 1970, at most
+ * 2^32, and has 2^20 numbers in each; this leaves it 2^31 starts more.
+ */
+export const MAX_REPORT_SEQ = 2 ** 52 + 2 ** 51;
 /** Releases of one bundle: one for each ECU at most. */
 export const MAX_BUNDLE = MAX_ECUS;
 /** Delta carriers named in one announcement, and those that are made for one image. */
@@ -106,6 +115,13 @@ export const BACKOFF_MIN_MS = 500;
 export const BACKOFF_MAX_MS = 60_000;
 /** How often a carrier may turn out damaged before it is given up. */
 export const MAX_CARRIER_ATTEMPTS = 3;
+/** How often storage may fail while one slot is filled: it has 3.5 s to come back. */
+export const MAX_STORAGE_ATTEMPTS = 4;
+/**
+ * How often in a row an answer for a carrier may contradict itself or the release: a captive portal
+ * or a proxy that meddles goes away within some seconds, or stays.
+ */
+export const MAX_ODD_ANSWERS = 6;
 /** The vehicle asks for its assignment at least this often, lest a lost hint delay it for ever. */
 export const POLL_MS = 60_000;
 /** A postponed update is offered again after this. */
@@ -114,3 +130,12 @@ export const POSTPONE_MS = 60 * 60_000;
 export const MIN_BATTERY_PERCENT = 30;
 /** Events a vehicle keeps for the server while it cannot reach it; older ones go first. */
 export const MAX_QUEUED_EVENTS = 256;
+/**
+ * Silence after which a supervised program has hung. The vehicle digests a slot in one go before it
+ * boots it: a full one of 1 GiB takes 50 s on a slow SD card, and a sync there up to a minute.
+ */
+export const VEHICLE_SILENCE_MS = 300_000;
+/** The same for the server: a commit that its disk holds up is all it ever waits for. */
+export const SERVER_SILENCE_MS = 120_000;
+/** How often a supervisor asks for a sign of life. */
+export const SIGN_OF_LIFE_MS = 5_000;

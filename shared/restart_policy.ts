@@ -5,6 +5,7 @@
  * @module
  */
 import type { Millis } from "./clock.ts";
+import { VEHICLE_SILENCE_MS } from "./limits.ts";
 
 /** How patient a supervisor is. */
 export interface RestartPolicy {
@@ -16,6 +17,8 @@ export interface RestartPolicy {
   /** So many starts within {@linkcode RestartPolicy.windowMs}, and it is given up. */
   readonly maxStarts: number;
   readonly windowMs: Millis;
+  /** Silence after which the program has hung, and is ended. */
+  readonly silenceMs: Millis;
 }
 
 /**
@@ -28,6 +31,7 @@ export const RESTART_POLICY: RestartPolicy = {
   steadyMs: 60_000,
   maxStarts: 10,
   windowMs: 600_000,
+  silenceMs: VEHICLE_SILENCE_MS,
 };
 
 /** From one start to its end, by a clock that never goes back. */

@@ -76,8 +76,10 @@ export class FakeServer {
       this.loggedIn = false;
       return new Response(null, { status: 204 });
     }
+    if (path === "/api/v1/whoami") {
+      return this.loggedIn ? Response.json(session) : new Response(null, { status: 204 });
+    }
     if (!this.loggedIn) return problem(401, { name: "unauthenticated" });
-    if (path === "/api/v1/session") return Response.json(session);
     if (path === "/api/v1/enrolments") {
       return Response.json({ vin: body?.vin, token: "tok-3f9a2c" }, { status: 201 });
     }

@@ -5,7 +5,7 @@
  * @module
  */
 import axe from "axe-core";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { fileURLToPath } from "node:url";
 
 /** What both servers send with every page. */
@@ -68,6 +68,30 @@ export async function axeViolations(page: Page): Promise<string[]> {
       nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`)
     );
   });
+}
+
+/**
+ * Drags files or folders from outside over the middle of a place on the page, and lets go. The
+ * browser gets their paths and reads them itself, as from a desktop.
+ *
+ * @param over What is looked at before the button is let go.
+ */
+export async function dropOn(
+  place: Locator,
+  paths: readonly string[],
+  over: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<void> {
+  await place.scrollIntoViewIfNeeded();
+  const box = (await place.boundingBox())!;
+  const at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  const COPY = 1;
+  const data = { items: [], files: [...paths], dragOperationsMask: COPY };
+  const session = await place.page().context().newCDPSession(place.page());
+  await session.send("Input.dispatchDragEvent", { type: "dragEnter", ...at, data });
+  await session.send("Input.dispatchDragEvent", { type: "dragOver", ...at, data });
+  await over();
+  await session.send("Input.dispatchDragEvent", { type: "drop", ...at, data });
+  await session.detach();
 }
 
 const TYPES: Record<string, string> = {

@@ -160,12 +160,35 @@ Deno.test(
 );
 
 Deno.test(
+  `hmi hides nothing of a page under a notice, at any size${NOTICE}`,
+  options,
+  () =>
+    withPage(async (page, vehicle) => {
+      for (const name of ["preparing", "readySingle", "waiting", "trial", "rolledBack"]) {
+        for (const [width, height] of [[1024, 600], [800, 480], [1280, 720]] as const) {
+          await page.setViewportSize({ width, height });
+          await show(page, vehicle, name);
+          vehicle.hangUp();
+          await page.getByTestId("link-lost").waitFor();
+          const notice = (await page.getByTestId("link-lost").boundingBox())!;
+          const headline = (await page.getByRole("heading", { level: 1 }).boundingBox())!;
+          const where = `${name} at ${width}x${height}`;
+          assert(notice.y + notice.height <= headline.y, `${where}: the headline is hidden`);
+          assertEquals(await outside(page), [], where);
+          assertEquals(await axeViolations(page), [], where);
+          vehicle.silent = false;
+        }
+      }
+    }),
+);
+
+Deno.test(
   `hmi says when the vehicle falls silent and is back by itself${NOTICE}`,
   options,
   () =>
     withPage(async (page, vehicle) => {
       await show(page, vehicle, "preparing");
-      await page.getByText("If power is lost now you go on at 61 %").waitFor();
+      await page.getByText("If power is lost now you go on at 58 %").waitFor();
       vehicle.hangUp();
       await page.getByTestId("link-lost").waitFor();
       vehicle.silent = false;

@@ -134,6 +134,7 @@ export class JourneyWorld implements AsyncDisposable {
       vin: VIN,
       profile: `${this.folder}/profile.json`,
       consent: this.consent,
+      ...(this.broker === undefined ? {} : { env: this.broker.trust }),
       ...(enrol === undefined ? {} : { enrol }),
     });
   }

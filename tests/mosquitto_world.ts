@@ -26,6 +26,8 @@ export class Mosquitto {
   readonly port: number = freePort();
   /** More lines of its configuration. */
   extra: readonly string[] = [];
+  /** The CA that vehicles and server trust; `undefined`: it speaks in the clear. */
+  ca: string | undefined;
   #process: Deno.ChildProcess | undefined;
   #log: Promise<string> = Promise.resolve("");
   readonly #commands: readonly string[];
@@ -44,13 +46,40 @@ export class Mosquitto {
     const words = this.#command("deno task server ");
     const from = words.indexOf("--broker");
     assert(from > 0, "the documented server has an outside broker");
-    return { broker: words[from + 1]!, args: words.slice(from + 2) };
+    const url = words[from + 1]!;
+    const broker = this.ca === undefined ? url : url.replace(/^mqtt:/, "mqtts:");
+    return { broker, args: words.slice(from + 2) };
+  }
+
+  /** What makes a program trust its certificate. */
+  get trust(): Readonly<Record<string, string>> {
+    return this.ca === undefined ? {} : { DENO_CERT: this.ca };
+  }
+
+  /** Makes it speak TLS, with a certificate of a throw-away CA. @returns Another, foreign CA. */
+  async useTls(): Promise<string> {
+    const place = (name: string) => `${this.folder}/${name}.pem`;
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    for (const name of ["ca", "foreign"]) {
+      const files = ["-keyout", place(`${name}-key`), "-out", place(name)];
+      await openssl(["req", "-x509", ...key, "-days", "2", "-subj", `/CN=${name}`, ...files]);
+    }
+    const request = ["-keyout", place("key"), "-out", place("request")];
+    await openssl(["req", "-new", ...key, "-subj", "/CN=broker", ...request]);
+    const about = "subjectAltName=IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n";
+    await Deno.writeTextFile(place("about"), about);
+    const signed = ["-CA", place("ca"), "-CAkey", place("ca-key"), "-CAcreateserial"];
+    const files = ["-in", place("request"), "-extfile", place("about"), "-out", place("cert")];
+    await openssl(["x509", "-req", "-days", "2", ...signed, ...files]);
+    this.extra = [`certfile ${place("cert")}`, `keyfile ${place("key")}`];
+    this.ca = place("ca");
+    return place("foreign");
   }
 
   /** The server's own user. */
   get serverEnv(): Readonly<Record<string, string>> {
     const [, user] = /\bOTA_BROKER_USER=(\S+)/.exec(this.#commands.join("\n"))!;
-    return { OTA_BROKER_USER: user!, OTA_BROKER_PASSWORD: PASSWORD };
+    return { OTA_BROKER_USER: user!, OTA_BROKER_PASSWORD: PASSWORD, ...this.trust };
   }
 
   /** What is typed after `ota` to write its files. */
@@ -143,7 +172,8 @@ export class Mosquitto {
   }
 
   async #client(program: string, user: string, password: string, args: string[]): Promise<Heard> {
-    const place = ["-V", "mqttv311", "-h", "127.0.0.1", "-p", `${this.port}`];
+    const tls = this.ca === undefined ? [] : ["--cafile", this.ca];
+    const place = ["-V", "mqttv311", "-h", "127.0.0.1", "-p", `${this.port}`, ...tls];
     const { code, stdout, stderr } = await new Deno.Command(program, {
       args: [...place, "-u", user, "-P", password, ...args],
       stdin: "null",
@@ -151,6 +181,12 @@ export class Mosquitto {
     const text = new TextDecoder();
     return { code, out: text.decode(stdout), err: text.decode(stderr) };
   }
+}
+
+async function openssl(args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command("openssl", { args: [...args], stdin: "null" })
+    .output();
+  assert(success, new TextDecoder().decode(stderr));
 }
 
 /** Debian keeps it where only root's shell looks. */

@@ -253,6 +253,49 @@ for (const limit of [1, 2] as const) {
   });
 }
 
+const noTls = hasProgram("openssl") ? skipped : " (skipped: no openssl)";
+Deno.test({
+  name:
+    `Mosquitto: over TLS an update is confirmed, and a foreign CA refused with the remedy${noTls}`,
+  ignore: noTls !== "",
+  fn: overTls,
+});
+
+async function overTls(): Promise<void> {
+  await using world = outside(THREE);
+  const broker = world.broker!;
+  const [foreign, ca] = [await broker.useTls(), broker.ca!];
+  await world.start();
+  assertEquals(world.server.urls.mqtt, `mqtts://127.0.0.1:${broker.port}`);
+  const { campaign } = await world.publish(firmware("ivi-1.0.0"), "ivi-rpi4", "1.0.0");
+  await world.watch(campaign, 0);
+  await until("online", () => isOnline(world));
+
+  const remedy = /no CA that is trusted here signed its certificate.*DENO_CERT=FILE/;
+  broker.ca = foreign;
+  await world.vehicle.stop();
+  await world.startVehicle();
+  await until(
+    "the vehicle to say why",
+    () => Promise.resolve(world.vehicle.logs.some((line) => remedy.test(line))),
+  );
+  await world.server.stop();
+  await world.startServer();
+  await until(
+    "the server to say why",
+    () => Promise.resolve(world.server.logs.some((line) => remedy.test(line))),
+  );
+  const ready = await fetch(`${world.server.urls.http}/readyz`);
+  assertEquals([ready.status, (await ready.json()).name], [503, "preconditionFailed"]);
+
+  broker.ca = ca;
+  await world.vehicle.stop();
+  await world.server.stop();
+  await world.startServer();
+  await world.startVehicle();
+  await until("online again", () => isOnline(world));
+}
+
 test("wrong settings are refused with the remedy, and no password is printed", async () => {
   await using world = outside(THREE);
   const broker = world.broker!;

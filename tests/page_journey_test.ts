@@ -1,33 +1,41 @@
 /**
  * The journey as people see it: a publisher at the notice board, a driver at the head
- * unit, both in a real browser, in front of the real server and vehicle processes.
- *
- * With `SCREENS=DIR` it also leaves the pictures of the README there.
+ * unit, both in a real browser, in front of the real server and vehicle processes. The pages
+ * are reloaded, the server is stopped and the vehicle is cut from its power on the way.
  *
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert/mod.js";
 import type { Browser, Page } from "playwright-core";
-import type { Notes } from "shared/protocol/common.ts";
 import { build } from "../scripts/build.ts";
-import { axeViolations, CHROMIUM, launch, NOTICE, watchFaults } from "./browser.ts";
-import { readNotes } from "./hmi_vehicle.ts";
-import { ecu, firmware, JourneyWorld, VIN } from "./journey_world.ts";
+import { CHROMIUM, dropOn, launch, NOTICE } from "./browser.ts";
+import { ecu, firmware, JourneyWorld } from "./journey_world.ts";
+import {
+  accept,
+  acknowledge,
+  boardSays,
+  ivi,
+  publish,
+  SCREENS,
+  Stage,
+  turn,
+  vehicle,
+  type Wanted,
+} from "./page_stage.ts";
+import { Gate, TroubleProxy } from "./trouble_proxy.ts";
 
-const PATIENCE_MS = 30_000;
-const SCREENS = Deno.env.get("SCREENS");
-
+const MIB = 2 ** 20;
 /** A trial long enough for a person, or a reload, to see it. */
 const PROFILE = [
   ecu("body", "body-sim"),
   ecu("cluster", "cluster-sim"),
-  ecu("ivi", "ivi-rpi4", { trialSeconds: 3, slotBytes: 64 * 2 ** 20 }),
+  ecu("ivi", "ivi-rpi4", { trialSeconds: 3, slotBytes: 64 * MIB }),
 ];
-/** So much is added to one image, as comments, lest its download be over before it is drawn. */
-const BALLAST_BYTES = 24 * 2 ** 20;
+/** So much is added to one image, as comments: a download of many segments. */
+const BALLAST_BYTES = 24 * MIB;
 
 // deno-fmt-ignore
-const RELEASES: readonly { version: string; notes: Notes }[] = [
+const RELEASES: readonly Wanted[] = [
   { version: "1.0.0", notes: {
     purpose: "First software of the head unit; needed before the first drive",
     changes: "Radio, navigation and telephone are there",
@@ -51,72 +59,15 @@ const RELEASES: readonly { version: string; notes: Notes }[] = [
   } },
 ];
 
-/** A page, what went wrong on it, and what may go wrong at this moment. */
-class Stage {
-  readonly faults: string[];
-  /** The phases the head unit showed, in order, since the last `drain()`. */
-  readonly phases: string[] = [];
-  /** While the server is away the browser says so itself. */
-  serverAway = false;
-
-  constructor(readonly page: Page) {
-    page.setDefaultTimeout(PATIENCE_MS);
-    this.faults = watchFaults(page, (text) => {
-      const away = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED_ENCODING/;
-      return /status of (401|404)/.test(text) || this.serverAway && away.test(text);
-    });
-  }
-
-  /** Notes every phase that is drawn, and every CSP violation, from the first moment of a page. */
-  async watch(): Promise<this> {
-    await this.page.exposeFunction("sawPhase", (phase: string) => {
-      if (this.phases.at(-1) !== phase) this.phases.push(phase);
-    });
-    await this.page.exposeFunction("sawViolation", (text: string) => this.faults.push(text));
-    await this.page.addInitScript(() => {
-      const seen = globalThis as unknown as Record<
-        "sawPhase" | "sawViolation",
-        (it: string) => void
-      >;
-      addEventListener("securitypolicyviolation", (event) => {
-        seen.sawViolation(`CSP: ${event.violatedDirective} ${event.blockedURI}`);
-      });
-      let last: string | undefined;
-      new MutationObserver(() => {
-        const { phase } = document.querySelector<HTMLElement>("[data-phase]")?.dataset ?? {};
-        if (phase !== undefined && phase !== last) seen.sawPhase(last = phase);
-      }).observe(document, { subtree: true, childList: true, attributes: true });
-    });
-    return this;
-  }
-
-  /** What was drawn since it was asked last. */
-  drain(): string[] {
-    return this.phases.splice(0);
-  }
-
-  /** A stop of the journey: axe, and the picture if one is wanted. */
-  async stop(name: string, picture?: string): Promise<void> {
-    if (SCREENS !== undefined && picture !== undefined) {
-      const fullPage = picture === "notice-board";
-      await this.page.screenshot({ path: `${SCREENS}/${picture}.png`, fullPage });
-    }
-    assertEquals(await axeViolations(this.page), [], name);
-  }
-
-  /** Waits for a headline. */
-  async headline(name: string): Promise<void> {
-    await this.page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
-  }
-}
-
 Deno.test({
   name: "a publisher and a driver take two releases and a faulty one through both pages, with " +
-    `reloads and a restart of the server on the way${NOTICE}`,
+    `reloads, a restart of the server and power cuts of the vehicle on the way${NOTICE}`,
   ignore: CHROMIUM === undefined,
   async fn() {
     await build();
-    await using world = await new JourneyWorld(PROFILE, "ask").start();
+    await using world = new JourneyWorld(PROFILE, "ask");
+    world.proxy = new TroubleProxy();
+    await world.start();
     let browser: Browser | undefined;
     try {
       browser = await launch();
@@ -127,10 +78,14 @@ Deno.test({
         await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: "light" }),
       ).watch();
       await begin(world, board, unit);
-      await firstRelease(board, unit);
+      await firstRelease(world, board, unit);
       await secondRelease(world, board, unit);
-      await faultyRelease(board, unit);
-      assertEquals([...board.faults, ...unit.faults], []);
+      await faultyRelease(world, board, unit);
+      for (const stage of [board, unit]) {
+        // deno-lint-ignore no-console -- In the page: the proof that the watch hears it.
+        await stage.page.evaluate(() => console.error("an error that is seen"));
+        assertEquals(stage.faults, ["an error that is seen"]);
+      }
     } finally {
       await browser?.close();
     }
@@ -151,24 +106,44 @@ async function begin(world: JourneyWorld, board: Stage, unit: Stage): Promise<vo
   await board.stop("an empty board");
 }
 
-async function firstRelease(board: Stage, unit: Stage): Promise<void> {
+/** Lets so much of each download through and holds the rest, so that what is drawn can be seen. */
+function hold(world: JourneyWorld, afterBytes: number): Gate {
+  const gate = new Gate();
+  world.proxy!.trouble = (path) =>
+    path.startsWith("/carriers/") ? { kind: "gate", afterBytes, gate } : undefined;
+  return gate;
+}
+
+/** Drops a file on the zone as the desktop does. */
+async function drop(page: Page, path: string): Promise<void> {
+  const lit = () => page.locator(".drop[data-over=true]").waitFor();
+  await dropOn(page.locator(".drop"), [path], lit);
+}
+
+async function firstRelease(world: JourneyWorld, board: Stage, unit: Stage): Promise<void> {
+  const gate = hold(world, 100_000);
   await publish(board, RELEASES[0]!, (page) => drop(page, firmware("ivi-1.0.0")));
+  await unit.headline("Getting the update ready");
+  await unit.page.getByText("If power is lost now it goes on by itself").waitFor();
+  await unit.stop("preparing the first software");
+  gate.open();
   await unit.headline("Update ready to install");
   await accept(unit);
   await unit.headline("Update installed");
-  assertPhases(unit.drain(), ["upToDate", "ready", "trial", "succeeded"]);
+  unit.drew("upToDate", "preparing", "ready", "trial", "succeeded");
   await boardSays(board, "Confirmed", "1.0.0");
   await acknowledge(unit);
 }
 
 async function secondRelease(world: JourneyWorld, board: Stage, unit: Stage): Promise<void> {
-  unit.drain();
   const image = `${world.folder}/ivi-1.1.0.bin`;
   const ballast = new Uint8Array(BALLAST_BYTES).fill(0x2F); // "//…"
   await Deno.copyFile(firmware("ivi-1.1.0"), image);
   await Deno.writeTextFile(image, "\n", { append: true });
   await Deno.writeFile(image, ballast, { append: true });
-  await publish(board, RELEASES[1]!, (page) => choose(page, image));
+  hold(world, 10.5 * MIB);
+  await publish(board, RELEASES[1]!, (page) => drop(page, image));
+  await cutWhileDownloading(world, board, unit);
   await unit.headline("Update ready to install");
   const { notes } = RELEASES[1]!;
   for (const text of [notes.purpose, notes.changes, notes.unavailable, notes.instructions]) {
@@ -176,7 +151,7 @@ async function secondRelease(world: JourneyWorld, board: Stage, unit: Stage): Pr
   }
   await unit.page.getByText("1.0.0 → 1.1.0").waitFor();
   await unit.stop("offer", "head-unit-offer");
-  await restart(world, board, unit);
+  await restartServer(world, board, unit);
   await Promise.all([unit.page.reload(), board.page.reload()]);
   await boardSays(board, "Ready", "1.0.0");
   await unit.headline("Update ready to install");
@@ -190,15 +165,68 @@ async function secondRelease(world: JourneyWorld, board: Stage, unit: Stage): Pr
   await unit.headline("Update installed");
   await unit.page.getByText("1.0.0 → 1.1.0").waitFor();
   await unit.stop("succeeded");
-  assertPhases(unit.drain(), ["preparing", "ready", "trial", "succeeded"]);
+  unit.drew("preparing", "ready", "trial", "succeeded");
   await boardSays(board, "Confirmed", "1.1.0");
   await acknowledge(unit);
 }
 
+/** The vehicle's power fails in the middle of the download, and the open page keeps its promise. */
+async function cutWhileDownloading(
+  world: JourneyWorld,
+  board: Stage,
+  unit: Stage,
+): Promise<void> {
+  await unit.headline("Getting the update ready");
+  await unit.page.getByText("11 MB of 26 MB").waitFor(); // All that is let through.
+  const text = await unit.page.getByText(/If power is lost now you go on at \d+/).innerText();
+  const promised = Number(/(\d+)\s%/.exec(text)![1]);
+  assertEquals(promised, 41, text); // 10 whole segments.
+  await board.open("vehicles");
+  await ivi(board).getByText("Downloading", { exact: true }).waitFor();
+  await board.stop("vehicles, downloading");
+  await unit.stop("preparing", "head-unit-preparing");
+
+  const before = world.proxy!.passed.length;
+  const gate = hold(world, 0); // Its next download stands still where this one is cut.
+  await cutPower(world, board, unit, () => unit.headline("Getting the update ready"));
+  await unit.headline("Getting the update ready");
+  const percent = Number((await unit.page.locator(".percent").innerText()).replace(/\D/g, ""));
+  assert(percent >= promised, `promised ${promised} %, went on at ${percent} %`);
+  await unit.stop("preparing, after a power cut");
+  const [first] = world.proxy!.passed.slice(before).filter(({ path }) =>
+    path.startsWith("/carriers/")
+  );
+  assertEquals(first?.range, `bytes=${10 * MIB}-`, "whole segments are not fetched again");
+  gate.open();
+}
+
+/** SIGKILL, as a power cut is; then the same data folder and port. The page stays open. */
+async function cutPower(
+  world: JourneyWorld,
+  board: Stage,
+  unit: Stage,
+  meanwhile: () => Promise<void>,
+): Promise<void> {
+  const { hmi } = world.vehicle;
+  unit.held = true;
+  await world.vehicle.kill();
+  await unit.page.getByTestId("link-lost").waitFor();
+  await meanwhile();
+  await unit.stop("head unit without its vehicle");
+  await board.open("vehicles");
+  await vehicle(board).getByText("Offline", { exact: true }).waitFor();
+  await board.stop("vehicles, one offline");
+  await world.startVehicle();
+  assertEquals(world.vehicle.hmi, hmi);
+  await unit.page.getByTestId("link-lost").waitFor({ state: "detached" });
+  unit.held = false;
+  await vehicle(board).getByText("Online", { exact: true }).waitFor();
+}
+
 /** The server goes away and comes back on its ports, while the head unit waits for consent. */
-async function restart(world: JourneyWorld, board: Stage, unit: Stage): Promise<void> {
+async function restartServer(world: JourneyWorld, board: Stage, unit: Stage): Promise<void> {
   const { urls } = world.server;
-  board.serverAway = true;
+  board.held = true;
   await world.server.stop();
   await board.page.getByTestId("link-lost").waitFor();
   await unit.page.locator(".reach[data-ok=false]").waitFor();
@@ -208,19 +236,24 @@ async function restart(world: JourneyWorld, board: Stage, unit: Stage): Promise<
   await world.startServer();
   assertEquals(world.server.urls, urls);
   await board.page.getByTestId("link-lost").waitFor({ state: "detached" });
+  board.held = false;
   await unit.page.getByText("Server connected").waitFor();
-  board.serverAway = false;
 }
 
-async function faultyRelease(board: Stage, unit: Stage): Promise<void> {
-  await publish(board, RELEASES[2]!, (page) => choose(page, firmware("faulty-selfTest")));
+async function faultyRelease(world: JourneyWorld, board: Stage, unit: Stage): Promise<void> {
+  const gate = hold(world, 500);
+  await publish(board, RELEASES[2]!, (page) => {
+    return page.getByTestId("file").setInputFiles(firmware("faulty-selfTest"));
+  });
+  await unit.headline("Getting the update ready");
+  gate.open();
   await unit.headline("Update ready to install");
-  await accept(unit);
+  await hesitate(world, board, unit);
   await unit.headline("Your previous software is back");
   await unit.page.getByText("The new software found a fault in its own test").waitFor();
   await unit.page.getByText("1.1.0 runs, not 1.2.0").waitFor();
   await unit.stop("rolled back", "head-unit-rolled-back");
-  assertPhases(unit.drain(), ["ready", "trial", "rolledBack"]);
+  unit.drew("preparing", "ready", "postponed", "waiting", "trial", "rolledBack");
   await boardSays(board, "Rolled back", "1.1.0");
   const card = ivi(board);
   assertMatch(
@@ -231,94 +264,32 @@ async function faultyRelease(board: Stage, unit: Stage): Promise<void> {
   await Promise.all([unit.page.reload(), board.page.reload()]);
   await unit.headline("Your previous software is back");
   await boardSays(board, "Rolled back", "1.1.0");
-  await open(board, "campaigns");
+  await board.open("campaigns");
   await board.page.getByTestId("campaign-c3").getByText("Rolled back").first().waitFor();
   await board.stop("campaigns");
-  await open(board, "releases");
+  await board.open("releases");
   await board.page.locator(".release").nth(2).waitFor();
   await board.stop("releases", "notice-board");
   await acknowledge(unit);
 }
 
-async function open(board: Stage, name: string): Promise<void> {
-  await board.page.getByTestId(`page-${name}`).click();
-  await board.page.locator(`[data-testid=page-${name}][aria-current=page]`).waitFor();
-}
-
-/** Fills the form as a publisher does, and publishes. */
-async function publish(
-  board: Stage,
-  { version, notes }: typeof RELEASES[number],
-  hand: (page: Page) => Promise<void>,
-): Promise<void> {
-  const { page } = board;
-  await open(board, "new");
-  await hand(page);
-  await page.locator("[data-testid=job][data-phase=done]").waitFor();
-  await page.getByTestId("hardware").selectOption("ivi-rpi4");
-  await page.getByTestId("version").fill(version);
-  for (const [field, text] of Object.entries(notes)) {
-    await page.getByTestId(`note-${field}`).fill(String(text));
-  }
-  await board.stop(`form of ${version}`);
-  await page.getByTestId("publish").click();
-  const published = page.getByTestId("published");
-  await published.getByText(`ivi-rpi4/${version}`).waitFor();
-  assertMatch(await published.innerText(), /is released, counter \d\. Campaign c\d offers it/);
-}
-
-async function choose(page: Page, path: string): Promise<void> {
-  await page.getByTestId("file").setInputFiles(path);
-}
-
-/** Drops a file as the desktop does. */
-async function drop(page: Page, path: string): Promise<void> {
-  const bytes = [...await Deno.readFile(path)];
-  const transfer = await page.evaluateHandle((bytes) => {
-    const dropped = new DataTransfer();
-    dropped.items.add(new File([new Uint8Array(bytes)], "ivi-1.0.0.bin"));
-    return dropped;
-  }, bytes);
-  await page.locator(".drop").dispatchEvent("dragover", { dataTransfer: transfer });
-  await page.locator(".drop[data-over=true]").waitFor();
-  await page.locator(".drop").dispatchEvent("drop", { dataTransfer: transfer });
-  await transfer.dispose();
-}
-
-/** Reads on to the end, then presses and holds, by mouse. */
-async function accept(unit: Stage): Promise<void> {
-  const { page } = unit;
-  await readNotes(page);
-  await page.getByTestId("accept").click();
-  await unit.headline("Install now?");
-  await unit.stop("consent");
-  await page.getByTestId("hold-install").hover();
-  await page.mouse.down();
-  const answer = await page.waitForResponse("**/api/commands");
-  await page.mouse.up();
-  assertEquals(answer.status(), 202);
-}
-
-async function acknowledge(unit: Stage): Promise<void> {
-  await unit.page.getByTestId("acknowledge").click();
-  await unit.headline("Your software is up to date");
-}
-
-function ivi(board: Stage) {
-  return board.page.getByTestId(`vehicle-${VIN}`).locator("li", { hasText: "ivi-rpi4" });
-}
-
-/** Waits for what the board says of the head unit: its state, and the version that runs. */
-async function boardSays(board: Stage, state: string, version: string): Promise<void> {
-  await open(board, "vehicles");
-  await ivi(board).getByText(state, { exact: true }).waitFor();
-  await ivi(board).locator("[data-runs=true]", { hasText: version }).waitFor();
-  await board.stop(`vehicles, ${state}`);
-}
-
-/** All of them were drawn, in this order, whatever else there was between. */
-function assertPhases(seen: readonly string[], wanted: readonly string[]): void {
-  let at = 0;
-  for (const phase of seen) if (phase === wanted[at]) at++;
-  assert(at === wanted.length, `drew ${seen.join(", ")}; wanted ${wanted.join(", ")}`);
+/** Drives on, puts it off, loses power, wants it after all, and has to park properly first. */
+async function hesitate(world: JourneyWorld, board: Stage, unit: Stage): Promise<void> {
+  await turn(unit, "speed-50");
+  await unit.headline("Update ready. Park to install");
+  await unit.stop("an offer while it moves");
+  await turn(unit, "speed-0");
+  await unit.headline("Update ready to install");
+  await unit.page.getByTestId("postpone").click();
+  await unit.headline("Postponed");
+  await unit.stop("postponed");
+  await cutPower(world, board, unit, () => unit.headline("Postponed"));
+  await unit.headline("Postponed");
+  await turn(unit, "signal-brake");
+  await accept(unit);
+  await unit.headline("Almost there");
+  await unit.page.getByText("Not yet").waitFor();
+  await unit.stop("waiting for the parking brake");
+  await unit.open("workshop");
+  await unit.page.getByTestId("signal-brake").click();
 }

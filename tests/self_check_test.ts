@@ -5,9 +5,8 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert/mod.js";
+import { runSupervised } from "shared/host/supervisor.ts";
 import { RESTART_POLICY } from "shared/restart_policy.ts";
-import * as serverSide from "server/adapters/supervisor.ts";
-import * as vehicleSide from "vehicle/adapters/supervisor.ts";
 import { ROOT } from "../scripts/process.ts";
 import { VIN } from "./journey_world.ts";
 
@@ -80,7 +79,7 @@ const SERVER: readonly Case[] = [
     name: "a data folder that is a file",
     args: ["--data", "/dev/null/data"],
     code: 5,
-    remedy: /Cannot write to the data folder .*make it writable/,
+    remedy: /Cannot use data folder .*make it writable/,
   },
   {
     name: "a damaged database",
@@ -167,25 +166,21 @@ for (const test of VEHICLE) {
     refused("vehicle", test));
 }
 
-for (
-  const [part, { runSupervised }] of Object.entries({ server: serverSide, vehicle: vehicleSide })
-) {
-  Deno.test(`runSupervised() of the ${part} gives a program up that never lives, and hands its error on`, async () => {
-    const folder = await Deno.makeTempDir({ prefix: "headunit-ota-crash-" });
-    const file = `${folder}/crash.ts`;
-    // It writes down what it was told, and dies of an error of its own.
-    await Deno.writeTextFile(
-      file,
-      `Deno.writeTextFileSync("${folder}/told", Deno.args.slice(1).join(" ") + "\\n", { append: true });
-      throw new RangeError("no way");`,
-    );
-    const policy = { ...RESTART_POLICY, firstPauseMs: 1, maxPauseMs: 2, maxStarts: 3 };
-    const command = { program: Deno.execPath(), args: ["run", "-A", "--quiet", file] };
-    assertEquals(await runSupervised(command, new AbortController().signal, policy), 1);
-    const told = (await Deno.readTextFile(`${folder}/told`)).split("\n").slice(0, -1);
-    assertEquals([told.length, told[0]], [3, ""]);
-    const last = JSON.parse(told[2]!.replace("--last-error ", ""));
-    assertEquals([last.message, last.restarts], ["Uncaught (in promise) RangeError: no way", 2]);
-    await Deno.remove(folder, { recursive: true });
-  });
-}
+Deno.test("runSupervised() gives a program up that never lives, and hands its error on", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "headunit-ota-crash-" });
+  const file = `${folder}/crash.ts`;
+  // It writes down what it was told, and dies of an error of its own.
+  await Deno.writeTextFile(
+    file,
+    `Deno.writeTextFileSync("${folder}/told", Deno.args.slice(1).join(" ") + "\\n", { append: true });
+    throw new RangeError("no way");`,
+  );
+  const policy = { ...RESTART_POLICY, firstPauseMs: 1, maxPauseMs: 2, maxStarts: 3 };
+  const command = { program: Deno.execPath(), args: ["run", "-A", "--quiet", file] };
+  assertEquals(await runSupervised(command, new AbortController().signal, policy), 1);
+  const told = (await Deno.readTextFile(`${folder}/told`)).split("\n").slice(0, -1);
+  assertEquals([told.length, told[0]], [3, ""]);
+  const last = JSON.parse(told[2]!.replace("--last-error ", ""));
+  assertEquals([last.message, last.restarts], ["Uncaught (in promise) RangeError: no way", 2]);
+  await Deno.remove(folder, { recursive: true });
+});

@@ -191,6 +191,73 @@ test("vehicle: a slot that can't be written fails as storageFull, is journalled 
   assertEquals((await world.ecus()).ivi!.version, "1.1.0");
 });
 
+/** A program with 3 MiB behind it, for which there is room in the slot and none beside it. */
+async function longFirmware(world: JourneyWorld): Promise<string> {
+  const text = await Deno.readTextFile(firmware("body-1.1.0"));
+  await Deno.writeTextFile(`${world.folder}/image`, `${text}\n//${"x".repeat(3 * MIB)}`);
+  return `${world.folder}/image`;
+}
+
+test("vehicle: a trial without room to be loaded goes back as storageFull, and the same release installs when it is offered with room", async () => {
+  await using disk = SmallDisk.mount(40);
+  const body = ecu("body", "body-sim", { trialSeconds: 1 });
+  await using world = new JourneyWorld([body], "ask");
+  world.vehicleData = `${disk.path}/vehicle`;
+  await world.start();
+  const install = async (campaign: string) => {
+    await world.hmi((shown) => shown.phase === "ready" && shown.offer?.campaign === campaign);
+    await world.press("accept", campaign);
+  };
+  const first = await world.publish(firmware("body-1.0.0"), "body-sim", "1.0.0");
+  await install(first.campaign);
+  await world.watch(first.campaign, 0);
+
+  const large = await world.publish(await longFirmware(world), "body-sim", "1.1.0");
+  await world.hmi((shown) => shown.phase === "ready" && shown.offer?.campaign === large.campaign);
+  disk.fill(2 * MIB);
+  const begunMs = performance.now();
+  await install(large.campaign);
+  await world.watch(large.campaign, 6);
+  console.log(
+    `    storageFull at the publisher after ${((performance.now() - begunMs) / 1000).toFixed(1)} s`,
+  );
+  const failed = (await world.ecus()).body!;
+  assertEquals([failed.state, failed.failure?.name], ["rolledBack", "storageFull"]);
+  assertEquals(failed.version, "1.0.0");
+
+  disk.free();
+  const [again] = await world.json("offer", large.release) as [{ campaign: string }];
+  await install(again.campaign);
+  await world.watch(again.campaign, 0);
+  assertEquals((await world.ecus()).body!.version, "1.1.0");
+});
+
+test("vehicle: a confirmed image without room to be loaded says so by name, and runs by itself with room", async () => {
+  await using disk = SmallDisk.mount(40);
+  await using world = new JourneyWorld([ecu("body", "body-sim", { trialSeconds: 1 })]);
+  world.vehicleData = `${disk.path}/vehicle`;
+  await world.start();
+  const { campaign } = await world.publish(await longFirmware(world), "body-sim", "1.1.0");
+  await world.watch(campaign, 0);
+  await world.vehicle.stop();
+  disk.fill(2 * MIB);
+  await world.startVehicle();
+  const begunMs = performance.now();
+  const told = await world.hmi(({ ecus }) => ecus[0]!.failure !== null);
+  assertEquals([told.ecus[0]!.failure!.name, told.ecus[0]!.version], ["storageFull", "1.1.0"]);
+  console.log(
+    `    storageFull on the screen after ${((performance.now() - begunMs) / 1000).toFixed(1)} s`,
+  );
+  disk.free();
+  const well = await world.hmi(({ ecus, displays }) =>
+    ecus[0]!.failure === null && "body" in displays
+  );
+  assertEquals(well.ecus[0]!.version, "1.1.0");
+  console.log(
+    `    it runs again ${((performance.now() - begunMs) / 1000).toFixed(1)} s after that`,
+  );
+});
+
 test("vehicle: it does not begin its life on a full disk, and says to free space", async () => {
   await using disk = SmallDisk.mount(4); // Less than the journal reserves.
   await using world = new JourneyWorld([ecu("ivi", "ivi-rpi4")]);

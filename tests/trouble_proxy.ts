@@ -18,8 +18,20 @@ export type Trouble =
   | { readonly kind: "silence" }
   /** A body without a length that never ends. */
   | { readonly kind: "endless" }
-  /** The true head with other header fields. */
-  | { readonly kind: "header"; readonly fields: Readonly<Record<string, string>> }
+  /** The true answer with another status or other header fields, or without some. */
+  | {
+    readonly kind: "header";
+    readonly fields: Readonly<Record<string, string | null>>;
+    readonly status?: number;
+  }
+  /** The server is asked without `Range`, and its answer passed on. */
+  | { readonly kind: "noRange" }
+  /** The server is asked for another range, and its answer passed on. */
+  | { readonly kind: "otherRange"; readonly from: number }
+  /** The true head with other bytes of the same number. */
+  | { readonly kind: "otherBytes" }
+  /** The body packed with gzip, as its header says. */
+  | { readonly kind: "gzip" }
   /** The body in pieces of so many bytes with pauses. */
   | { readonly kind: "drip"; readonly bytes: number; readonly everyMs: number }
   /** So many bytes, then the rest when the gate opens. */
@@ -118,8 +130,8 @@ export class TroubleProxy implements AsyncDisposable {
     const begunMs = performance.now();
     const noticed = gone.then(() => passed.noticedMs = performance.now() - begunMs);
     if (trouble?.kind === "silence") return void await noticed;
-    const answer = await this.#forward(request);
-    const body = new Uint8Array(await answer.arrayBuffer());
+    const answer = await this.#forward(request, trouble);
+    const body = await bodyOf(answer, trouble);
     const fields = Object.fromEntries(
       [...answer.headers].filter(([name]) => !HOP.includes(name)),
     );
@@ -138,7 +150,14 @@ export class TroubleProxy implements AsyncDisposable {
     noticed: Promise<unknown>,
   ): Promise<void> {
     if (trouble?.kind === "endless") delete fields["content-length"];
-    if (trouble?.kind === "header") Object.assign(fields, trouble.fields);
+    if (trouble?.kind === "gzip") fields["content-encoding"] = "gzip";
+    if (trouble?.kind === "header") {
+      for (const [name, value] of Object.entries(trouble.fields)) {
+        if (value === null) delete fields[name];
+        else fields[name] = value;
+      }
+      if (trouble.status !== undefined) status = trouble.status;
+    }
     await send(conn, head(status, fields));
     switch (trouble?.kind) {
       case "endless":
@@ -164,13 +183,18 @@ export class TroubleProxy implements AsyncDisposable {
   }
 
   /** Asks the server; what tells where vehicles go tells of this proxy instead. */
-  async #forward({ method, path, headers, body }: Request): Promise<Response> {
+  async #forward(
+    { method, path, headers, body }: Request,
+    trouble: Trouble | undefined,
+  ): Promise<Response> {
     const people = path === "/enrol" || path.startsWith("/api/");
     if (!people && this.#device === "") {
       const answer = await fetch(`${this.server}/api/v1/endpoints`);
       this.#device = (await answer.json()).device;
     }
     const passOn = new Headers([...headers].filter(([name]) => !HOP.includes(name)));
+    if (trouble?.kind === "noRange") passOn.delete("range");
+    if (trouble?.kind === "otherRange") passOn.set("range", `bytes=${trouble.from}-`);
     const answer = await fetch((people ? this.server : this.#device) + path, {
       method,
       headers: passOn,
@@ -179,6 +203,15 @@ export class TroubleProxy implements AsyncDisposable {
     if (!people || !answer.ok) return answer;
     return Response.json({ ...await answer.json(), device: this.url });
   }
+}
+
+async function bodyOf(answer: Response, trouble: Trouble | undefined): Promise<Uint8Array> {
+  if (trouble?.kind === "gzip" && answer.body !== null) {
+    const packed = answer.body.pipeThrough(new CompressionStream("gzip"));
+    return new Uint8Array(await new Response(packed).arrayBuffer());
+  }
+  const body = new Uint8Array(await answer.arrayBuffer());
+  return trouble?.kind === "otherBytes" ? body.map((byte) => byte ^ 0xFF) : body;
 }
 
 function head(status: number, fields: Readonly<Record<string, string>>): string {

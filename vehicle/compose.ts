@@ -4,17 +4,19 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
+import { systemClock } from "shared/host/clock_system.ts";
+import { lockFolder } from "shared/host/folder_lock.ts";
+import { portTaken } from "shared/host/port_taken.ts";
 import { nodeCodecs } from "shared/node/codecs.ts";
 import { nodeHash, sha256Digest } from "shared/node/digest.ts";
 import { checkClock } from "shared/self_check.ts";
 import { HttpBackend } from "vehicle/adapters/backend_http.ts";
-import { systemClock } from "vehicle/adapters/clock_system.ts";
 import type { FileDisk } from "vehicle/adapters/disk_file.ts";
 import { openEcu, openGatewayDisk } from "vehicle/adapters/ecu_storage.ts";
 import { HmiHttp } from "vehicle/adapters/hmi_http.ts";
 import { enrol, type Identity, readIdentity } from "vehicle/adapters/identity_file.ts";
 import { MqttLink } from "vehicle/adapters/link_mqtt.ts";
-import { keepPort, keptPort, lockFolder } from "vehicle/adapters/data_folder.ts";
+import { keepPort, keptPort } from "vehicle/adapters/kept_port.ts";
 import { runnerFactory } from "vehicle/adapters/runner_factory.ts";
 import { ServerPlaces } from "vehicle/adapters/server_places.ts";
 import type { VehicleConfig } from "vehicle/config.ts";
@@ -102,7 +104,7 @@ export async function startVehicle(
     });
 
     cleanup.push(async () => void await Promise.all(ecus.map((ecu) => ecu.powerOff())));
-    await Promise.all(ecus.map((ecu) => ecu.restart()));
+    await Promise.all(ecus.map((ecu) => ecu.start()));
     const stopping = new AbortController();
     const running = gateway.run(stopping.signal).catch((error) => {
       if (!stopping.signal.aborted) throw error;
@@ -178,17 +180,8 @@ async function identify(
 /** Takes the wanted port; for port 0 the one that was free last time. */
 function listen(hmi: HmiHttp, { dataDir, hmi: { hostname, port } }: VehicleConfig): number {
   const wanted = port === 0 ? keptPort(dataDir) ?? 0 : port;
-  try {
-    const taken = hmi.listen(hostname, wanted);
-    if (port === 0) keepPort(dataDir, taken);
-    return taken;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    throw new UpdateFailure(
-      "preconditionFailed",
-      "--hmi",
-      `Cannot listen on ${hostname}:${wanted}: another program does; choose another port` +
-        (port === 0 ? ` or remove "${dataDir}/hmi-port"` : ""),
-    );
-  }
+  const place = { host: hostname, port: wanted };
+  const taken = portTaken(place, "--hmi", () => hmi.listen(hostname, wanted));
+  if (port === 0) keepPort(dataDir, taken);
+  return taken;
 }

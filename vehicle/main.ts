@@ -9,15 +9,13 @@
 // deno-lint-ignore-file no-console
 import { Command, CommanderError, Option } from "commander";
 import { UpdateFailure } from "shared/failure.ts";
+import { askedToEnd } from "shared/host/asked_to_end.ts";
+import { dieOfUncaught, ownCommand, runSupervised, sayFatal } from "shared/host/supervisor.ts";
 import { MAX_JSON_BYTES } from "shared/limits.ts";
 import { parseAs, parseJsonAs } from "shared/parse.ts";
 import { Vin } from "shared/protocol/common.ts";
 import { LastError } from "shared/protocol/messages.ts";
-import { dieOfUncaught, ownCommand, runSupervised, sayFatal } from "vehicle/adapters/supervisor.ts";
 import { DEFAULT_PROFILE, parseHmi, parseProfile, type VehicleConfig } from "./config.ts";
-
-/** A second signal within this is the same one: a terminal and `deno task` both send it. */
-const SAME_SIGNAL_MS = 1000;
 
 interface Options {
   readonly data: string;
@@ -110,7 +108,7 @@ function readProfile(path: string): string {
 
 /** Runs until a signal, the end of the lifeline, or a fault of the vehicle. */
 async function run(options: Options, config: VehicleConfig): Promise<number> {
-  const ending = ended(options.lifeline);
+  const ending = askedToEnd(options);
   if (options.supervise) {
     const stop = new AbortController();
     void ending.then(() => stop.abort());
@@ -131,28 +129,13 @@ async function run(options: Options, config: VehicleConfig): Promise<number> {
   return code;
 }
 
-/** Resolves when the program is to stop: by a signal, or because its supervisor is gone. */
-function ended(lifeline: boolean): Promise<void> {
-  return new Promise((resolve) => {
-    let firstAt: number | undefined;
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      Deno.addSignalListener(signal, () => {
-        const now = performance.now();
-        if (firstAt !== undefined && now - firstAt > SAME_SIGNAL_MS) Deno.exit(130); // Impatient.
-        firstAt ??= now;
-        resolve();
-      });
-    }
-    if (lifeline) void Deno.stdin.readable.pipeTo(new WritableStream()).finally(resolve);
-  });
-}
-
 /** The exit code of a failure that ends the process (system.md). */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof SyntaxError || error instanceof Deno.errors.NotFound) return 2;
   if (!(error instanceof UpdateFailure)) return 1;
   if (error.failure === "badRequest" || error.failure === "schemaUnknown") return 2;
+  if (error.failure === "storageFailed") return 1; // It may come back: a supervisor tries again.
   return error.failure === "tokenInvalid" ? 4 : 5;
 }
 
@@ -165,7 +148,7 @@ export async function main(args: readonly string[]): Promise<never> {
   dieOfUncaught();
   try {
     if (args.includes("--self-test")) {
-      const { selfTest } = await import("./self_test.ts");
+      const { selfTest } = await import("./self_proof.ts");
       Deno.exit(await selfTest(args[args.indexOf("--self-test") + 1]));
     }
     const options = parseOptions(args);
@@ -174,7 +157,8 @@ export async function main(args: readonly string[]): Promise<never> {
     const code = exitCodeOf(error);
     if (error instanceof UpdateFailure) {
       log(`${error.message} (${error.failure}, ${error.code}). ${error.kind.remedy}`);
-    } else if (code === 1) sayFatal(error);
+    }
+    if (code === 1) sayFatal(error);
     else if (!(error instanceof CommanderError)) log((error as Error).message);
     Deno.exit(code);
   }

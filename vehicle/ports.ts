@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { FailureName } from "shared/failure.ts";
 import type { BootMessage, EcuProfile, ImageMessage } from "shared/protocol/ecu.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
@@ -39,7 +40,9 @@ export type ImageEnd =
   | { readonly kind: "import"; readonly detail: string }
   | { readonly kind: "memory"; readonly detail: string }
   /** It ended itself without an error; for an ECU that is a crash as well. */
-  | { readonly kind: "exit"; readonly detail: string };
+  | { readonly kind: "exit"; readonly detail: string }
+  /** It never ran: the vehicle could not load or start it. */
+  | { readonly kind: "unloaded"; readonly failure: FailureName; readonly detail: string };
 
 /** What the ECU hears from its image. Callbacks only enqueue. */
 export interface ImageListener {
@@ -49,6 +52,8 @@ export interface ImageListener {
 
 /** A started image. */
 export interface RunningImage {
+  /** It is on its way into memory, however slow that is: no sign of life can be expected yet. */
+  readonly loading?: boolean;
   /** Ends it at once, by SIGKILL if need be; resolves when it is gone. No callback follows. */
   kill(): Promise<void>;
 }
@@ -88,9 +93,9 @@ export interface ByteRange {
 
 /** An answer to a ranged request. A server may send more than was asked for: the whole file. */
 export interface RangeAnswer {
-  /** Where the first byte belongs in the whole file. */
+  /** Where the first byte belongs in the whole file; `NaN` if the answer does not tell. */
   readonly offset: number;
-  /** The length of the whole file, as the server says it. */
+  /** The length of the whole file, as the server says it; `NaN` if it does not. */
   readonly totalBytes: number;
   /** The bytes, as they come. */
   readonly body: AsyncIterable<Uint8Array>;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { VNode } from "preact";
-import type { Board, Page } from "./state.ts";
+import { type Board, cutShort, type Page } from "./state.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { refusalFrom } from "./ports.ts";
 import { Login } from "./parts/login.tsx";
@@ -33,38 +33,41 @@ export function App({ board }: PageProps): VNode {
   if (session === undefined) return <Asking board={board} />;
   if (session === null) return <Login board={board} />;
   const { label: title, View } = TABS[board.page.value];
+  const short = cutShort(board);
   return (
     <>
-      <header class="top">
-        <a class="brand" href="#/releases">
-          <Icon name="layers" /> Notice board
-        </a>
-        <nav aria-label="Pages">
-          {Object.entries(TABS).map(([page, { label, icon }]) => (
-            <a
-              key={page}
-              href={`#/${page}`}
-              data-testid={`page-${page}`}
-              aria-current={board.page.value === page ? "page" : undefined}
-            >
-              <Icon name={icon} />
-              {label}
-            </a>
-          ))}
-        </nav>
-        <button type="button" class="quiet" data-testid="logout" onClick={() => leave(board)}>
-          <Icon name="logout" />
-          {session.user}
-          <span class="role">{session.role}</span>
-          <span class="spoken">, log out</span>
-        </button>
-      </header>
-      {board.link.value === "lost" && (
-        <p class="banner" role="status" data-testid="link-lost">
-          <Icon name="offline" />{" "}
-          Connection to the server lost. What you see may be old. Connecting again …
-        </p>
-      )}
+      <div class="above">
+        <header class="top">
+          <a class="brand" href="#/releases">
+            <Icon name="layers" /> Notice board
+          </a>
+          <nav aria-label="Pages">
+            {Object.entries(TABS).map(([page, { label, icon }]) => (
+              <a
+                key={page}
+                href={`#/${page}`}
+                data-testid={`page-${page}`}
+                aria-current={board.page.value === page ? "page" : undefined}
+              >
+                <Icon name={icon} />
+                {label}
+              </a>
+            ))}
+          </nav>
+          <button type="button" class="quiet" data-testid="logout" onClick={() => leave(board)}>
+            <Icon name="logout" />
+            {session.user}
+            <span class="role">{session.role}</span>
+            <span class="spoken">, log out</span>
+          </button>
+        </header>
+        {board.link.value === "lost" && (
+          <p class="banner" role="status" data-testid="link-lost">
+            <Icon name="offline" />{" "}
+            Connection to the server lost. What you see may be old. Connecting again …
+          </p>
+        )}
+      </div>
       <main>
         <h1 class="spoken">{title}</h1>
         {board.refusal.value !== null && (
@@ -75,6 +78,11 @@ export function App({ board }: PageProps): VNode {
         )}
         <Strip board={board} />
         <View board={board} />
+        {short !== null && (
+          <p data-testid="cut-short">
+            {short.shown} of {short.all} are shown. All of them: <code>ota {board.page.value}</code>
+          </p>
+        )}
       </main>
     </>
   );

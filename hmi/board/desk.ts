@@ -32,6 +32,8 @@ export interface Desk {
   chooseHardware(hardware: string, releases: readonly Release[]): void;
   /** Takes a file: tells what it is, hashes it and begins to send it. */
   take(file: File): Promise<void>;
+  /** Says why what was handed in is no file to take; the one that was taken before stays. */
+  refuse(reason: string): void;
   /** Lets go of the file. */
   drop(): void;
   /** Checks the form, waits for the file, and makes the release. */
@@ -86,6 +88,7 @@ export function createDesk(api: Api): Desk {
         },
       );
     },
+    refuse: (reason) => errors.value = { ...errors.value, file: reason },
     drop() {
       job.value?.cancel();
       const { file: _mended, ...left } = errors.value;

@@ -92,6 +92,18 @@ Deno.test("desk.take() refuses an empty file and shows a failed upload at the fi
   assertEquals(desk.job.value?.state.value.phase, "failed");
 });
 
+Deno.test("desk.refuse() says why, and keeps the file that was taken before", async () => {
+  const desk = createDesk(
+    api({ hash: () => Promise.resolve(SHA), upload: () => Promise.resolve() }),
+  );
+  await desk.take(new File(["x"], "x.bin"));
+  desk.refuse("Cannot take 2 files at once");
+  assertEquals(desk.errors.value.file, "Cannot take 2 files at once");
+  assertEquals(desk.job.value?.name, "x.bin");
+  await desk.take(new File(["y"], "y.bin"));
+  assertEquals([desk.errors.value.file, desk.job.value?.name], [undefined, "y.bin"]);
+});
+
 Deno.test("desk.drop() gives the file up, so that its work ends", async () => {
   let given: unknown;
   const desk = createDesk(api({

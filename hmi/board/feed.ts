@@ -30,7 +30,10 @@ const TICK_MS = 5000;
  */
 export function connect(): Board {
   const board = createBoard(API, { nowMs: Date.now(), page: pageOf(location.hash) });
-  addEventListener("hashchange", () => board.page.value = pageOf(location.hash));
+  addEventListener("hashchange", () => {
+    board.page.value = pageOf(location.hash);
+    scrollTo(0, 0); // Another page begins at its top, however far down the last one was read.
+  });
   setInterval(() => board.nowMs.value = Date.now(), TICK_MS);
   void recognise(board);
   const stream = new Stream(board);

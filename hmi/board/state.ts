@@ -39,6 +39,8 @@ export interface Board {
   /** Carriers that the server makes. */
   readonly deltas: Signal<readonly DeltaJob[]>;
   readonly server: Signal<BoardSnapshot["server"] | null>;
+  /** How long the lists are on the server; a snapshot holds the first rows only. */
+  readonly totals: Signal<BoardSnapshot["totals"]>;
   /** The last refusal that belongs to no field. */
   readonly refusal: Signal<Refusal | null>;
   /** Milliseconds since the Unix epoch, every few seconds. */
@@ -68,6 +70,7 @@ export function createBoard(
     hardware: signal([]),
     deltas: signal([]),
     server: signal(null),
+    totals: signal(undefined),
     refusal: signal(null),
     nowMs: signal(nowMs),
   };
@@ -87,7 +90,21 @@ export function takeSnapshot(board: Board, snapshot: BoardSnapshot): void {
     board.hardware.value = snapshot.hardware;
     board.deltas.value = snapshot.deltas;
     board.server.value = snapshot.server;
+    board.totals.value = snapshot.totals;
   });
+}
+
+/**
+ * How many entries of the open page's list the board does not show.
+ *
+ * @param board The state.
+ * @returns Shown and all, or `null` where nothing is missing.
+ */
+export function cutShort(board: Board): { readonly shown: number; readonly all: number } | null {
+  const page = board.page.value;
+  if (page === "new") return null;
+  const [shown, all] = [board[page].value.length, board.totals.value?.[page] ?? 0];
+  return all > shown ? { shown, all } : null;
 }
 
 /** A change: the name of its event, and the whole entity. */

@@ -22,7 +22,7 @@ export function StatusBar(
     ? "Server not reachable"
     : reachable
     ? "Server connected"
-    : "Server reachable, no live news";
+    : "No live news from the server";
   return (
     <header class="status">
       <span class="brand">Software update</span>

@@ -4,6 +4,7 @@
  * @module
  */
 import type { VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { HmiPhase, HmiSnapshot } from "shared/protocol/hmi.ts";
 import type { Hmi } from "../state.ts";
 import { modeOf } from "../model.ts";
@@ -48,6 +49,7 @@ const SCREENS: Record<HmiPhase, (props: ScreenProps) => VNode> = {
 /** The whole page. */
 export function App({ hmi }: { readonly hmi: Hmi }): VNode {
   const snapshot = hmi.snapshot.value;
+  useHeadlineFocus([snapshot?.phase, hmi.page.value, hmi.consent.value, hmi.notesOpen.value]);
   if (snapshot === null) return <Connecting hmi={hmi} />;
   const mode = modeOf(snapshot);
   if (mode === "inert") {
@@ -60,14 +62,31 @@ export function App({ hmi }: { readonly hmi: Hmi }): VNode {
   }
   return (
     <div class="screen" data-phase={snapshot.phase} data-mode={mode}>
+      <Notices hmi={hmi} />
       <StatusBar hmi={hmi} snapshot={snapshot} />
       <Rail hmi={hmi} />
       <main class="content">
-        <Notices hmi={hmi} />
         <Content hmi={hmi} snapshot={snapshot} />
       </main>
     </div>
   );
+}
+
+/**
+ * A screen that went away with what had the focus leaves it nowhere. The new headline takes it, so
+ * that it is read out and the next Tab goes on from there.
+ */
+function useHeadlineFocus(screen: readonly unknown[]): void {
+  const first = useRef(true);
+  useEffect(() => {
+    const nowhere = document.activeElement === null || document.activeElement === document.body;
+    const headline = document.querySelector("h1");
+    if (nowhere && !first.current && headline !== null) {
+      headline.tabIndex = -1;
+      headline.focus();
+    }
+    first.current = screen[0] === undefined; // A page that was just opened begins at its top.
+  }, [...screen]);
 }
 
 function Content({ hmi, snapshot }: ScreenProps): VNode {

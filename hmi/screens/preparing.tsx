@@ -7,7 +7,7 @@ import type { VNode } from "preact";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import type { ScreenProps } from "./app.tsx";
 import { ecuName, PHASE_COPY, STATE_COPY } from "../copy.ts";
-import { leadingEcu, progressView } from "../model.ts";
+import { keptPercent, leadingEcu, progressView } from "../model.ts";
 import { percent } from "../format.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Chip } from "../parts/frame.tsx";
@@ -16,6 +16,7 @@ import { SlotDiagram } from "../parts/slot_diagram.tsx";
 /** The screen. */
 export function Preparing({ hmi, snapshot }: ScreenProps): VNode {
   const { offer, progress } = snapshot;
+  const kept = keptPercent(snapshot);
   const view = progressView(progress ?? { doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 });
   return (
     <div class="columns">
@@ -33,8 +34,9 @@ export function Preparing({ hmi, snapshot }: ScreenProps): VNode {
         <p>{PHASE_COPY.preparing.body}</p>
         <p class="assurance">
           <Icon name="shield" />
-          If power is lost now you go on at {view.percent}
-          {"\u00a0"}%
+          {kept === 0
+            ? "If power is lost now it goes on by itself"
+            : `If power is lost now you go on at ${kept}\u00a0%`}
         </p>
         {!snapshot.serverReachable && (
           <p class="assurance" data-tone="warn">

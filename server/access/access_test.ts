@@ -16,6 +16,7 @@ const OPEN = new Set([
   "POST /api/v1/login",
   "POST /enrol",
   "GET /api/v1/endpoints",
+  "GET /api/v1/whoami",
   "GET /api/v1/openapi.json",
   "GET /healthz",
   "GET /readyz",
@@ -26,7 +27,7 @@ const OPEN = new Set([
 function concrete(path: string): string {
   return path.replace(":sha256", "a".repeat(64)).replace(":hardware", "ivi-rpi4")
     .replace(":version", "1.0").replace(":campaign", "c1").replace(":vin", VIN)
-    .replace(":name", "x.js");
+    .replace(":name", "x.js").replace(":user", "nobody");
 }
 
 Deno.test("every route but the open ones refuses the anonymous, and a token that is no token", async () => {

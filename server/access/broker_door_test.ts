@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert/mod.js";
 import { pbkdf2Sync } from "node:crypto";
 import { Buffer } from "node:buffer";
-import { DatabaseSync } from "node:sqlite";
 import type { BrokerAccess } from "shared/protocol/api.ts";
 import { mosquittoPasswordFile } from "../adapters/broker_passwords.ts";
 import { assertRefused, TestServer } from "../fixture_test.ts";
+import { backToVersion } from "../old_records_test.ts";
 import { OTHER_VIN, VIN } from "../samples_test.ts";
 
 /** Nobody listens there: what is told about users does not need the broker. */
@@ -78,12 +78,7 @@ Deno.test("a vehicle from before there were entries gets one when it shows its s
     const path = `/metadata/director/${VIN}/targets.json`;
     await (await test.asVehicle(secret, path)).body?.cancel();
     await test.server.stop();
-    const db = new DatabaseSync(`${test.config.data}/records.sqlite`);
-    db.exec(`ALTER TABLE vehicles DROP COLUMN broker_entry;
-      ALTER TABLE vehicles DROP COLUMN pending_entry; DROP TABLE composites; DROP TABLE delta_jobs;
-      DROP INDEX releases_by_image; ALTER TABLE assignments DROP COLUMN held_until;
-      PRAGMA user_version = 1`);
-    db.close();
+    await backToVersion(`${test.config.data}/records.sqlite`, 1);
     await test.restart();
     assertEquals(await userOf(file, secret), []);
     await (await test.asVehicle(secret, path)).body?.cancel();

@@ -116,6 +116,8 @@ export class Enrolments {
         ...now,
         ...{ secretHash: hash, pendingHash: null, tokenHash: null },
         ...{ brokerEntry: now.pendingEntry, pendingEntry: null },
+        // Whoever had the old secret may have used up the numbers of reports: they begin anew.
+        report: now.report && { ...now.report, seq: 1 },
       });
       return true;
     });

@@ -52,32 +52,45 @@ export class Sessions {
    * @throws {UpdateFailure} `unauthenticated`, or `tooManyAttempts`.
    */
   async login(user: string, password: string, address: string): Promise<Session> {
-    const { records, clock, secrets, metrics } = this.ports;
+    const { records, clock, secrets } = this.ports;
+    const row = await this.prove(user, password, address);
+    const token = secrets.random();
+    const now = clock.now();
+    await records.write(async (tables) => {
+      // While the password was checked, the person may have been removed, or their password changed.
+      const still = await tables.operator(user);
+      if (still?.passwordHash !== row.passwordHash) throw wrong();
+      await tables.dropSessionsBefore(now - BEARER_MS);
+      await tables.putSession({
+        tokenHash: secrets.hash(token),
+        user,
+        role: still.role,
+        createdAtMs: now,
+      });
+    });
+    return { v: 1, user, role: row.role, token, expiresAt: isoTime(now + BEARER_MS) };
+  }
+
+  /**
+   * Checks a password.
+   *
+   * @param user Whose it is said to be.
+   * @param password The password.
+   * @param address Where the request comes from.
+   * @returns The person.
+   * @throws {UpdateFailure} `unauthenticated`, or `tooManyAttempts`.
+   */
+  async prove(user: string, password: string, address: string): Promise<OperatorRow> {
     this.#throttle.admit(user, address);
     const leave = this.#throttle.enter(address);
     this.#throttle.failed(user, address); // Before the slow check: attempts in parallel count too.
     const { row, right } = await this.#check(user, password).finally(leave);
     if (row === undefined || !right) {
-      metrics.add("ota_login_failures_total");
-      throw new UpdateFailure(
-        "unauthenticated",
-        "password",
-        "Cannot log in: the user or the password is wrong",
-      );
+      this.ports.metrics.add("ota_login_failures_total");
+      throw wrong();
     }
     this.#throttle.succeeded(user, address);
-    const token = secrets.random();
-    const now = clock.now();
-    await records.write(async (tables) => {
-      await tables.dropSessionsBefore(now - BEARER_MS);
-      await tables.putSession({
-        tokenHash: secrets.hash(token),
-        user,
-        role: row.role,
-        createdAtMs: now,
-      });
-    });
-    return { v: 1, user, role: row.role, token, expiresAt: isoTime(now + BEARER_MS) };
+    return row;
   }
 
   /** Whether the password is right; as slow for an unknown user. */
@@ -97,14 +110,26 @@ export class Sessions {
    */
   async find(token: string, via: Via): Promise<SessionRow | undefined> {
     const { records, clock, secrets } = this.ports;
-    const row = await records.read((tables) => tables.session(secrets.hash(token)));
-    return row !== undefined && clock.now() < expiryOf(row, via) ? row : undefined;
+    const { row, person } = await records.read(async (tables) => {
+      const row = await tables.session(secrets.hash(token));
+      return { row, person: row && await tables.operator(row.user) };
+    });
+    if (row === undefined || person === undefined || clock.now() >= expiryOf(row, via)) return;
+    return { ...row, role: person.role }; // What they may do now, not when they logged in.
   }
 
   /** Ends a login. */
   async logout(row: SessionRow): Promise<void> {
     await this.ports.records.write((tables) => tables.dropSession(row.tokenHash));
   }
+}
+
+function wrong(): UpdateFailure {
+  return new UpdateFailure(
+    "unauthenticated",
+    "password",
+    "Cannot log in: the user or the password is wrong",
+  );
 }
 
 /**

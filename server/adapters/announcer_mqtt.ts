@@ -6,6 +6,7 @@
  * @module
  */
 import mqtt, { type MqttClient } from "mqtt";
+import { brokerTrouble } from "shared/broker_line.ts";
 import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, MAX_MQTT_BYTES } from "shared/limits.ts";
 import { isoTime } from "shared/clock.ts";
 import { parseTopic, ROOT, SERVER_STATUS_TOPIC, TOPICS } from "shared/protocol/topics.ts";
@@ -113,7 +114,7 @@ class Line {
     this.#outgoing = new Outgoing(client);
     client.on("connect", () => void this.#connected());
     client.on("close", () => this.#closed());
-    client.on("error", (error) => this.#trouble(`Cannot use the broker: ${error.message}`));
+    client.on("error", (error) => this.#trouble(`Cannot use the broker: ${brokerTrouble(error)}`));
     client.on("message", (topic, payload, { retain }) => this.#heard(topic, payload, retain));
   }
 

@@ -11,7 +11,7 @@ import { statfs } from "node:fs/promises";
 import { invariant } from "shared/assert.ts";
 import type { Millis } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import { orStoreFull } from "./medium_full.ts";
+import { orStoreFailure } from "./medium_full.ts";
 import type { BlobFile, BlobStore, PartFile, PartState } from "../ports.ts";
 
 /** An upload that nobody went on with for a week is given up. */
@@ -96,15 +96,26 @@ class FolderBlobs implements BlobStore {
     const folder = path.slice(0, path.lastIndexOf("/"));
     try {
       await file.file.sync(); // The bytes first, then the name that vouches for them.
+    } catch (cause) {
+      // What did not reach the disk reads well from the cache, and the next sync says nothing.
+      await this.dropTemporary(file);
+      throw orStoreFailure(`keep ${sha256}, which is to be sent again`, cause);
+    }
+    try {
       file.close();
       await Deno.mkdir(folder, { recursive: true });
       await Deno.rename(file.path, path);
     } catch (cause) {
-      throw orStoreFull(`keep ${sha256}`, cause);
+      throw orStoreFailure(`keep ${sha256}`, cause);
     }
-    for (const each of [folder, this.blobs]) {
-      using directory = await Deno.open(each);
-      await directory.sync();
+    try {
+      for (const each of [folder, this.blobs]) {
+        using directory = await Deno.open(each);
+        await directory.sync();
+      }
+    } catch (cause) {
+      await Deno.remove(path); // A name that may not last vouches for nothing.
+      throw orStoreFailure(`keep ${sha256}, which is to be sent again`, cause);
     }
   }
 
@@ -121,7 +132,7 @@ class FolderBlobs implements BlobStore {
   async #openWritable(path: string): Promise<PartFile> {
     const options = { read: true, write: true, create: true };
     const file = await Deno.open(path, options).catch((cause) => {
-      throw orStoreFull("begin a file", cause);
+      throw orStoreFailure("begin a file", cause);
     });
     return new OpenFile(path, file, (await file.stat()).size);
   }
@@ -171,6 +182,14 @@ class OpenFile implements PartFile, BlobFile {
   constructor(readonly path: string, readonly file: Deno.FsFile, public lengthBytes: number) {}
 
   read(offset: number, length: number): Uint8Array {
+    try {
+      return this.#read(offset, length);
+    } catch (cause) {
+      throw orStoreFailure("read a stored file", cause);
+    }
+  }
+
+  #read(offset: number, length: number): Uint8Array {
     if (offset < 0 || length < 0 || offset + length > this.lengthBytes) {
       throw new RangeError(
         `Cannot read ${length} bytes at ${offset}: ${this.lengthBytes} are there`,
@@ -190,7 +209,9 @@ class OpenFile implements PartFile, BlobFile {
     this.file.seekSync(offset, Deno.SeekMode.Start);
     let filled = 0;
     while (filled < target.length) {
-      const count = await this.file.read(target.subarray(filled));
+      const count = await this.file.read(target.subarray(filled)).catch((cause) => {
+        throw orStoreFailure("read a stored file", cause);
+      });
       if (count === null) break;
       filled += count;
     }
@@ -205,7 +226,7 @@ class OpenFile implements PartFile, BlobFile {
         written += count;
         this.lengthBytes += count;
       } catch (cause) {
-        throw orStoreFull(`store ${bytes.length} more bytes`, cause);
+        throw orStoreFailure(`store ${bytes.length} more bytes`, cause);
       }
     }
   }

@@ -9,12 +9,12 @@
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import { Buffer } from "node:buffer";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { cannotListen } from "shared/host/port_taken.ts";
 import { MAX_MQTT_BYTES, MAX_MQTT_PACKET_BYTES } from "shared/limits.ts";
 import { Vin } from "shared/protocol/common.ts";
 import { mayPublish, maySubscribe, parseTopic, TOPICS } from "shared/protocol/topics.ts";
 import { type Address, hostPort } from "../config.ts";
 import type { Announcer, Inbox } from "../ports.ts";
-import { cannotListen } from "./port_taken.ts";
 
 /** Connections of one vehicle: its gateway, a spare while it reconnects, and a few for tests. */
 const MAX_PER_VEHICLE = 8;

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { UpdateFailure } from "shared/failure.ts";
+import { lockFolder } from "shared/host/folder_lock.ts";
 import { MAX_JSON_BYTES } from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
 
@@ -33,31 +33,10 @@ export interface DataFolder {
  *
  * @param path Where it is.
  * @returns The folder.
- * @throws {UpdateFailure} `preconditionFailed` If it cannot be written or another process has it.
+ * @throws {UpdateFailure} `preconditionFailed` If it cannot be written or is in use.
  */
 export async function takeDataFolder(path: string): Promise<DataFolder> {
-  let lock: Deno.FsFile;
-  try {
-    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-    lock = await Deno.open(`${path}/lock`, { write: true, create: true });
-  } catch (cause) {
-    throw new UpdateFailure(
-      "preconditionFailed",
-      "--data",
-      `Cannot write to the data folder "${path}": ${(cause as Error).message}; make it writable ` +
-        `for this user, or choose another one`,
-      { cause },
-    );
-  }
-  if (!await tryLock(lock)) {
-    lock.close();
-    throw new UpdateFailure(
-      "preconditionFailed",
-      "--data",
-      `Cannot use the data folder "${path}": another server uses it; stop that one, or choose ` +
-        `another folder`,
-    );
-  }
+  const lock = await lockFolder(path);
   try {
     const file = `${path}/ports.json`;
     const ports = await readPorts(file);
@@ -91,18 +70,4 @@ async function readPorts(file: string): Promise<KeptPorts> {
     failure: "preconditionFailed",
     maxBytes: MAX_JSON_BYTES,
   });
-}
-
-/** How long a lock is waited for that should be free: before Deno 2.7 there is only waiting. */
-const LOCK_MS = 1000;
-
-/** Takes the lock if it is free. The process that holds one frees it by its death at the latest. */
-async function tryLock(lock: Deno.FsFile): Promise<boolean> {
-  if ("tryLockSync" in lock) return lock.tryLockSync(true);
-  const file = lock as Deno.FsFile; // Deno 2.6, as in compiled programs.
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), LOCK_MS);
-  const taken = await Promise.race([file.lock(true).then(() => true), late]);
-  clearTimeout(timer);
-  return taken;
 }

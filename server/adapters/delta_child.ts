@@ -22,7 +22,7 @@ import { parseJsonAs } from "shared/parse.ts";
 import { encodeContainer, EncodeGivenUp } from "../delta/encode.ts";
 import { nodeEncodeCodecs } from "../delta/node_codecs.ts";
 import { ChildTask, type ChildWord } from "./delta_task.ts";
-import { orStoreFull } from "./medium_full.ts";
+import { orStoreFailure } from "./medium_full.ts";
 
 /**
  * Requests come first, three to one. The lowest priority there is would stop a job on a busy
@@ -93,7 +93,7 @@ export function deltaChild(text: string): number {
   try {
     say(encode(task) ?? { tooLong: true });
   } catch (cause) {
-    const error = orStoreFull(`make a carrier`, cause);
+    const error = orStoreFailure(`make a carrier`, cause);
     if (!(error instanceof UpdateFailure)) throw error;
     say({ failure: error.failure, subject: error.subject, message: error.message });
   }

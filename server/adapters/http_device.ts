@@ -8,10 +8,10 @@ import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import type { Hono } from "hono";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { cannotListen } from "shared/host/port_taken.ts";
 import type { DeviceEnv } from "../device_app.ts";
 import type { Address } from "../config.ts";
 import type { Listener } from "./http_people.ts";
-import { cannotListen } from "./port_taken.ts";
 import { sendPart } from "./send_part.ts";
 
 /** A vehicle sends its header at once. */
@@ -27,6 +27,8 @@ const MAX_PIPELINED = 4;
 const CHECK_MS = 5000;
 /** Half of the file descriptors a service usually has; the rest is for the broker and files. */
 const MAX_CONNECTIONS = 4000;
+/** Connections of one vehicle: two that work, and those that its network has not given up yet. */
+const MAX_PER_VEHICLE = 8;
 
 /**
  * Opens the devices' listener.
@@ -42,10 +44,12 @@ export async function listenDevice(app: Hono<DeviceEnv>, address: Address): Prom
       const { incoming, outgoing } = env as HttpBindings;
       return app.fetch(request, {
         send: (...what) => sendPart(outgoing, incoming.socket as Socket, ...what),
+        identified: (vin) => own(vin, incoming.socket as Socket),
       });
     },
     { overrideGlobalObjects: false },
   );
+  const own = oldestGoesFirst();
   const open = new WeakMap<Socket, number>();
   const server = createServer({ connectionsCheckingInterval: CHECK_MS }, (incoming, outgoing) => {
     const socket = incoming.socket as Socket;
@@ -79,5 +83,23 @@ export async function listenDevice(app: Hono<DeviceEnv>, address: Address): Prom
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy(); // Vehicles resume where they were.
       }),
+  };
+}
+
+/**
+ * Bounds the connections of one vehicle. The oldest gives way: it may be one whose end the network
+ * never told, and the vehicle that opens a new one must get through.
+ */
+function oldestGoesFirst(): (vin: string, socket: Socket) => void {
+  const vehicles = new Map<string, Set<Socket>>();
+  return (vin, socket) => {
+    const sockets = vehicles.get(vin) ?? new Set();
+    if (sockets.has(socket)) return;
+    vehicles.set(vin, sockets.add(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0) vehicles.delete(vin);
+    });
+    if (sockets.size > MAX_PER_VEHICLE) sockets.values().next().value!.destroy();
   };
 }

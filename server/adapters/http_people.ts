@@ -4,9 +4,9 @@
  * @module
  */
 import type { Hono } from "hono";
+import { portTaken } from "shared/host/port_taken.ts";
 import type { Env } from "../routes/route.ts";
 import type { Address } from "../config.ts";
-import { portTaken } from "./port_taken.ts";
 
 /** An open listener. */
 export interface Listener {

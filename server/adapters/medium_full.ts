@@ -1,5 +1,5 @@
 /**
- * A medium without room, in words that say what to do.
+ * A medium without room, or one that fails, in words that say what to do.
  *
  * @module
  */
@@ -39,14 +39,41 @@ export function isRecordsFull(error: unknown, path: string): boolean {
 }
 
 /**
- * Makes the failure for a store that is full; any other error stays what it is.
+ * Tells whether an error says that the medium itself fails: EIO, EROFS or ENXIO of the system, or
+ * SQLITE_IOERR.
+ *
+ * @param error What was thrown.
+ * @returns Whether it is about the medium.
+ */
+export function isBroken(error: unknown): boolean {
+  return error instanceof Error &&
+    /os error (5|6|30)\b|\bEIO\b|\bEROFS\b|disk I\/O error|attempt to write a readonly/.test(
+      error.message,
+    );
+}
+
+/**
+ * Makes the failure for a store that is full, or fails; any other error stays what it is.
  *
  * @param action What was attempted, as in "keep the records".
  * @param error What was thrown.
  * @returns What to throw.
  */
-export function orStoreFull(action: string, error: unknown): unknown {
-  return isFull(error) ? storeFull(action, error) : error;
+export function orStoreFailure(action: string, error: unknown): unknown {
+  if (isFull(error)) return storeFull(action, error);
+  return isBroken(error) ? storeFailed(action, error) : error;
+}
+
+/**
+ * Makes the failure for a store that fails.
+ *
+ * @param action What was attempted, as in "keep the records".
+ * @param error What was thrown.
+ * @returns The failure.
+ */
+export function storeFailed(action: string, error: unknown): UpdateFailure {
+  const message = `Cannot ${action}: ${(error as Error).message}`;
+  return new UpdateFailure("storeFailed", "store", message, { cause: error });
 }
 
 /**

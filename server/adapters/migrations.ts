@@ -39,6 +39,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE vehicles ADD COLUMN broker_entry TEXT;
   ALTER TABLE vehicles ADD COLUMN pending_entry TEXT;
   `,
+  // Which vehicle made a hardware id known: one alone must not fill the table.
+  "ALTER TABLE hardware ADD COLUMN vin TEXT; CREATE INDEX hardware_by_vin ON hardware (vin);",
   // Carriers that the server makes. `base_sha256` is empty for a full one: NULLs are never equal.
   `
   CREATE TABLE composites (carrier_sha256 TEXT PRIMARY KEY, head_sha256 TEXT NOT NULL,

@@ -13,7 +13,9 @@ import {
   type AssignmentRow,
   type BlobRow,
   type CampaignRow,
+  type Counts,
   type OperatorRow,
+  type Page,
   type Records,
   type ReleaseRow,
   ROLES,
@@ -27,14 +29,21 @@ const Role = z.enum(ROLES);
 const Strings = z.array(z.string());
 const Text = z.string().nullable();
 
+const ALL: Page = { limit: -1, after: undefined };
+
 /** {@linkcode Records} on one connection. */
 export class Rows extends DeltaRows implements Records {
   operator(user: string): Promise<OperatorRow | undefined> {
-    return this.one("SELECT * FROM operators WHERE user = ?", (row) => ({
-      user: String(row.user),
-      role: Role.parse(row.role),
-      passwordHash: String(row.password_hash),
-    }), user);
+    return this.one("SELECT * FROM operators WHERE user = ?", readOperator, user);
+  }
+
+  operators(): Promise<OperatorRow[]> {
+    return this.all("SELECT * FROM operators ORDER BY user", readOperator);
+  }
+
+  async dropOperator(user: string): Promise<void> {
+    await this.dropSessionsOf(user);
+    await this.run("DELETE FROM operators WHERE user = ?", user);
   }
 
   async operatorCount(): Promise<number> {
@@ -68,6 +77,11 @@ export class Rows extends DeltaRows implements Records {
     await this.run("DELETE FROM sessions WHERE token_hash = ?", tokenHash);
   }
 
+  async dropSessionsOf(user: string, exceptTokenHash = ""): Promise<void> {
+    const sql = "DELETE FROM sessions WHERE user = ? AND token_hash <> ?";
+    await this.run(sql, user, exceptTokenHash);
+  }
+
   async dropSessionsBefore(createdAtMs: number): Promise<void> {
     await this.run("DELETE FROM sessions WHERE created_at_ms < ?", createdAtMs);
   }
@@ -81,10 +95,8 @@ export class Rows extends DeltaRows implements Records {
   }
 
   async putBlob(row: BlobRow): Promise<void> {
-    await this.run(
-      "INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)",
-      ...[row.sha256, row.lengthBytes, row.merkleRoot],
-    );
+    const sql = "INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)";
+    await this.run(sql, row.sha256, row.lengthBytes, row.merkleRoot);
   }
 
   carriersOf(sha256: string): Promise<Carrier[]> {
@@ -105,18 +117,30 @@ export class Rows extends DeltaRows implements Records {
   }
 
   hardware(): Promise<Hardware[]> {
-    return this.all(
-      "SELECT * FROM hardware ORDER BY hardware",
-      (row) => Hardware.parse({ ...row }),
-    );
+    const sql = "SELECT * FROM hardware ORDER BY hardware";
+    return this.all(sql, (row) => Hardware.parse({ ...row }));
   }
 
-  putHardware(row: Hardware): Promise<boolean> {
-    return this.run("INSERT OR IGNORE INTO hardware VALUES (?, ?)", row.hardware, row.origin);
+  putHardware({ hardware, origin }: Hardware, vin: string | null = null): Promise<boolean> {
+    return this.run("INSERT OR IGNORE INTO hardware VALUES (?, ?, ?)", hardware, origin, vin);
   }
 
-  releases(): Promise<ReleaseRow[]> {
-    return this.all("SELECT * FROM releases ORDER BY id DESC", readRelease);
+  async hardwareCountOf(vin: string): Promise<number> {
+    const sql = "SELECT count(*) AS n FROM hardware WHERE vin = ?";
+    return await this.one(sql, (row) => Number(row.n), vin) ?? 0;
+  }
+
+  async counts(): Promise<Counts> {
+    const sql = `SELECT (SELECT count(*) FROM releases) AS releases,
+      (SELECT count(*) FROM campaigns) AS campaigns, (SELECT count(*) FROM vehicles) AS vehicles,
+      (SELECT count(*) FROM campaigns WHERE state = 'running') AS running`;
+    return (await this.one(sql, (row) => ({ ...row as unknown as Counts })))!;
+  }
+
+  releases({ limit, after }: Page = ALL): Promise<ReleaseRow[]> {
+    const sql = `SELECT * FROM releases WHERE iif(?1 IS NULL, TRUE,
+      id < (SELECT id FROM releases WHERE release = ?1)) ORDER BY id DESC LIMIT ?2`;
+    return this.all(sql, readRelease, after ?? null, limit);
   }
 
   releasesOf(hardware: string): Promise<ReleaseRow[]> {
@@ -139,8 +163,9 @@ export class Rows extends DeltaRows implements Records {
     );
   }
 
-  campaigns(): Promise<CampaignRow[]> {
-    return this.all("SELECT * FROM campaigns ORDER BY number DESC", readCampaign);
+  campaigns({ limit, after }: Page = ALL): Promise<CampaignRow[]> {
+    const sql = "SELECT * FROM campaigns WHERE number < ? ORDER BY number DESC LIMIT ?";
+    return this.all(sql, readCampaign, after === undefined ? 2 ** 53 : +after.slice(1), limit);
   }
 
   campaign(id: string): Promise<CampaignRow | undefined> {
@@ -177,8 +202,9 @@ export class Rows extends DeltaRows implements Records {
     );
   }
 
-  vehicles(): Promise<VehicleRow[]> {
-    return this.all("SELECT * FROM vehicles ORDER BY vin", readVehicle);
+  vehicles({ limit, after }: Page = ALL): Promise<VehicleRow[]> {
+    const sql = "SELECT * FROM vehicles WHERE vin > ? ORDER BY vin LIMIT ?";
+    return this.all(sql, readVehicle, after ?? "", limit);
   }
 
   vins(): Promise<string[]> {
@@ -222,6 +248,14 @@ export class Rows extends DeltaRows implements Records {
     const sql = "SELECT body FROM events WHERE vin = ? ORDER BY id DESC LIMIT ?";
     return this.all(sql, (row) => json(VehicleEvent, row.body), vin, limit);
   }
+}
+
+function readOperator(row: Row): OperatorRow {
+  return {
+    user: String(row.user),
+    role: Role.parse(row.role),
+    passwordHash: String(row.password_hash),
+  };
 }
 
 function readRelease(row: Row): ReleaseRow {

@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { UpdateFailure } from "shared/failure.ts";
 import type { Records, RecordStore } from "../ports.ts";
-import { isRecordsFull, storeFull } from "./medium_full.ts";
+import { isRecordsFull, orStoreFailure, storeFull } from "./medium_full.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { Rows } from "./records_rows.ts";
 
@@ -84,8 +84,12 @@ class SqliteStore implements RecordStore {
     this.#reading = new Rows(reader);
   }
 
-  read<T>(work: (records: Records) => Promise<T>): Promise<T> {
-    return work(this.#reading);
+  async read<T>(work: (records: Records) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.#reading);
+    } catch (error) {
+      throw orStoreFailure("read the records", error);
+    }
   }
 
   write<T>(work: (records: Records) => Promise<T>): Promise<T> {
@@ -95,15 +99,16 @@ class SqliteStore implements RecordStore {
   }
 
   async #transaction<T>(work: (records: Records) => Promise<T>): Promise<T> {
-    this.writer.exec("BEGIN IMMEDIATE");
     try {
+      this.writer.exec("BEGIN IMMEDIATE");
       const result = await work(this.#writing);
       this.writer.exec("COMMIT");
       return result;
     } catch (error) {
       // On a full medium SQLite may have rolled back by itself (lang_transaction.html).
       if (this.writer.isTransaction) this.writer.exec("ROLLBACK");
-      throw isRecordsFull(error, dirname(this.file)) ? storeFull("keep the records", error) : error;
+      if (isRecordsFull(error, dirname(this.file))) throw storeFull("keep the records", error);
+      throw orStoreFailure("keep the records", error);
     }
   }
 

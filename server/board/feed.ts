@@ -11,7 +11,7 @@
  */
 import type { Clock, Millis } from "shared/clock.ts";
 import type { BOARD_CHANGES } from "shared/protocol/api.ts";
-import type { Log } from "../ports.ts";
+import type { Log, SessionRow } from "../ports.ts";
 
 /** The name of a change. */
 export type ChangeName = keyof typeof BOARD_CHANGES;
@@ -36,6 +36,10 @@ export interface FeedSource {
 }
 
 interface Subscriber {
+  /** Whose login it rests on. */
+  readonly login: SessionRow | undefined;
+  /** Ends it from this side. */
+  readonly over: AbortController;
   queue: string[];
   /** It must begin with a snapshot. */
   stale: boolean;
@@ -90,10 +94,12 @@ export class Feed {
    * Subscribes.
    *
    * @param lastEventId The `Last-Event-ID` of a page that comes back.
+   * @param login Whose login lets them watch.
    * @returns The body of the answer. Canceling it ends the subscription.
    */
-  subscribe(lastEventId: string | null): ReadableStream<Uint8Array> {
-    const subscriber: Subscriber = { queue: [], stale: true, wake: undefined };
+  subscribe(lastEventId: string | null, login?: SessionRow): ReadableStream<Uint8Array> {
+    const over = new AbortController();
+    const subscriber: Subscriber = { login, over, queue: [], stale: true, wake: undefined };
     const missed = this.#since(lastEventId);
     if (missed !== undefined) {
       subscriber.stale = false;
@@ -102,7 +108,7 @@ export class Feed {
     this.#subscribers.add(subscriber);
     const encoder = new TextEncoder();
     const gone = new AbortController();
-    const signal = AbortSignal.any([gone.signal, this.#stopping.signal]);
+    const signal = AbortSignal.any([gone.signal, over.signal, this.#stopping.signal]);
     return new ReadableStream({
       pull: async (controller) => {
         const text = await this.#next(subscriber, signal).catch((error) => {
@@ -118,6 +124,13 @@ export class Feed {
         gone.abort();
       },
     }, { highWaterMark: 0 });
+  }
+
+  /** Ends the subscriptions that rest on logins which ended. */
+  end(ended: (login: SessionRow) => boolean): void {
+    for (const { login, over } of this.#subscribers) {
+      if (login !== undefined && ended(login)) over.abort();
+    }
   }
 
   /** Ends every subscription, and waits for what is under way. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert/mod.js";
 import { BOARD_CHANGES, BoardSnapshot } from "shared/protocol/api.ts";
-import { systemClock } from "../adapters/clock_system.ts";
+import { systemClock } from "shared/host/clock_system.ts";
 import { TestServer } from "../fixture_test.ts";
 import { sampleBytes } from "../samples_test.ts";
 import { Feed, type FeedSource } from "./feed.ts";

@@ -5,12 +5,13 @@
  */
 import { invariant } from "shared/assert.ts";
 import { isoTime, type Millis } from "shared/clock.ts";
+import { MAX_PAGE_ROWS } from "shared/limits.ts";
 import type { BoardSnapshot, Campaign, DeltaJob, Release, Vehicle } from "shared/protocol/api.ts";
 import { errorFields, type Trouble } from "../campaign/bulletins.ts";
 import { believed } from "../campaign/fold.ts";
 import type { Ledger } from "../campaign/ledger.ts";
 import { shownState } from "../campaign/verbs.ts";
-import type { CampaignRow, Records, RecordStore, ReleaseRow, VehicleRow } from "../ports.ts";
+import type { CampaignRow, Page, Records, RecordStore, ReleaseRow, VehicleRow } from "../ports.ts";
 import type { DeltaJobRow } from "../ports_delta.ts";
 import type { ChangeName, FeedSource } from "./feed.ts";
 
@@ -40,10 +41,10 @@ export class View implements FeedSource {
     readonly doneBytes: (job: string) => number,
   ) {}
 
-  /** All releases, newest first. */
-  releases(): Promise<Release[]> {
+  /** Releases, newest first. */
+  releases(page: Page): Promise<Release[]> {
     return this.records.read(async (tables) => {
-      const rows = await tables.releases();
+      const rows = await tables.releases(page);
       return await Promise.all(rows.map((row) => fullRelease(tables, row)));
     });
   }
@@ -56,10 +57,10 @@ export class View implements FeedSource {
     });
   }
 
-  /** All campaigns, newest first. */
-  campaigns(): Promise<Campaign[]> {
+  /** Campaigns, newest first. */
+  campaigns(page: Page): Promise<Campaign[]> {
     return this.records.read(async (tables) => {
-      const rows = await tables.campaigns();
+      const rows = await tables.campaigns(page);
       return await Promise.all(rows.map((row) => fullCampaign(tables, row)));
     });
   }
@@ -72,9 +73,9 @@ export class View implements FeedSource {
     });
   }
 
-  /** All vehicles, by VIN. */
-  async vehicles(): Promise<Vehicle[]> {
-    const rows = await this.records.read((tables) => tables.vehicles());
+  /** Vehicles, by VIN. */
+  async vehicles(page: Page): Promise<Vehicle[]> {
+    const rows = await this.records.read((tables) => tables.vehicles(page));
     return rows.map((row) => this.#vehicle(row));
   }
 
@@ -100,16 +101,19 @@ export class View implements FeedSource {
     });
   }
 
-  /** Everything the board shows. */
+  /** Everything the board shows: of a large fleet the first, and how many there are. */
   async snapshot(): Promise<BoardSnapshot> {
     const { state, sinceMs, lastError } = this.server();
+    const first = { limit: MAX_PAGE_ROWS, after: undefined };
+    const { releases, campaigns, vehicles } = await this.records.read((tables) => tables.counts());
     return {
       v: 1,
-      releases: await this.releases(),
-      campaigns: await this.campaigns(),
-      vehicles: await this.vehicles(),
+      releases: await this.releases(first),
+      campaigns: await this.campaigns(first),
+      vehicles: await this.vehicles(first),
       hardware: await this.records.read((tables) => tables.hardware()),
       deltas: await this.deltas(),
+      totals: { releases, campaigns, vehicles },
       server: { state, since: isoTime(sinceMs), ...errorFields(lastError) },
     };
   }

@@ -7,7 +7,9 @@
  * 2. A withdrawn campaign ends for the vehicle as `canceled`, with failure `withdrawn`.
  * 3. A running campaign has work on an ECU when its release is for that hardware and has a higher
  *    counter than what runs; an empty ECU is below every counter.
- * 4. A campaign is superseded when a newer one, running or halted, has a higher counter for each ECU
+ *    It waits, `assigned` with failure `needsUnmet`, while a release that one of these needs would
+ *    not run beside it (shared/needs.ts); all of it, since a bundle is installed together.
+ * 4. A campaign is superseded when a newer one, running or halted, that does not wait so, has a higher counter for each ECU
  *    it has work on: it ends as `canceled`, with failure `replaced`. While a campaign is halted,
  *    vehicles are not sent to an older one instead.
  * 5. Of those that are left, the newest is the vehicle's; the others wait in the queue.
@@ -16,6 +18,7 @@
  * @module
  */
 import { FAILURES } from "shared/failure.ts";
+import { type Need, unmetNeed } from "shared/needs.ts";
 import {
   COMMITTED_STATES,
   type EcuState,
@@ -40,6 +43,8 @@ export interface OfferedRelease {
   readonly hardware: string;
   readonly counter: number;
   readonly sha256: string;
+  /** What must run beside it. */
+  readonly needs: readonly Need[];
 }
 
 /** A campaign, as far as it matters to one vehicle. */
@@ -87,22 +92,27 @@ export function decide(
   const committed = offers.find(({ campaign }) => isCommitted(before.get(campaign)));
   let current = committed?.campaign ?? null;
   const queue: string[] = [];
+  const works = offers.map((offer) => {
+    const targets = workOf(offer, ecus);
+    return { offer, targets, unmet: unmetOf(offer, targets, ecus) };
+  });
 
-  for (const [index, offer] of offers.entries()) {
+  for (const [index, work] of works.entries()) {
+    const { offer } = work;
     const standing = before.get(offer.campaign);
     if (offer === committed || (standing !== undefined && isFinal(standing.state))) continue;
-    const targets = workOf(offer, ecus);
-    const next = outcome(offer, standing, targets, {
+    const next = outcome(work, standing, {
       ecus,
-      superseded: isSuperseded(targets, offer, offers.slice(0, index), ecus),
+      superseded: isSuperseded(work, works.slice(0, index), ecus),
     });
     if (next === undefined) continue;
     if (isFinal(next.state) || offer.state !== "running") {
       if (standing !== undefined && differs(standing, next)) changed.push(next);
       continue;
     }
-    current ??= offer.campaign;
-    const kept = current === offer.campaign && standing !== undefined
+    if (next.failure === null) current ??= offer.campaign;
+    const waited = standing?.state === "assigned" && standing.failure?.name === "needsUnmet";
+    const kept = current === offer.campaign && standing !== undefined && !waited
       ? { ...next, state: standing.state, failure: standing.failure }
       : next;
     if (current !== offer.campaign) queue.push(offer.campaign);
@@ -123,11 +133,19 @@ export function isCommitted(standing: Pick<Standing, "state"> | undefined): bool
   return standing !== undefined && COMMITTED_STATES.includes(standing.state);
 }
 
+/** What an offer would do on the vehicle. */
+interface Work {
+  readonly offer: Offer;
+  /** ECU serial to release id, for each ECU that it has work on. */
+  readonly targets: Readonly<Record<string, string>>;
+  /** Why it must wait, in words. */
+  readonly unmet: string | undefined;
+}
+
 /** Where the vehicle stands after this look, or `undefined` if the offer is none of its business. */
 function outcome(
-  offer: Offer,
+  { offer, targets, unmet }: Work,
   standing: Standing | undefined,
-  targets: Readonly<Record<string, string>>,
   look: { readonly ecus: readonly RunningEcu[]; readonly superseded: boolean },
 ): Standing | undefined {
   const { campaign } = offer;
@@ -144,6 +162,11 @@ function outcome(
   if (look.superseded) return standing && { ...standing, ...canceled("replaced", campaign) };
   if (offer.state === "halted") {
     return standing && { ...standing, state: "assigned", failure: null };
+  }
+  if (unmet !== undefined) {
+    const { code, stage } = FAILURES.needsUnmet;
+    const failure = { code, name: "needsUnmet", stage, message: unmet } as const;
+    return { campaign, state: "assigned", failure, targets };
   }
   return { campaign, state: "assigned", failure: null, targets };
 }
@@ -162,18 +185,41 @@ function workOf(offer: Offer, ecus: readonly RunningEcu[]): Record<string, strin
   return targets;
 }
 
+/** Why a release of the work may not run yet: what it needs would not run beside it. */
+function unmetOf(
+  offer: Offer,
+  targets: Readonly<Record<string, string>>,
+  ecus: readonly RunningEcu[],
+): string | undefined {
+  const chosen = (serial: string) =>
+    offer.releases.find(({ release }) => release === targets[serial]);
+  const future = ecus.map(({ serial, hardware, counter, successful }) => {
+    const target = chosen(serial);
+    return {
+      hardware,
+      release: target?.release ?? null,
+      counter: target?.counter ?? (successful ? counter : null),
+    };
+  });
+  for (const serial of Object.keys(targets)) {
+    const target = chosen(serial)!;
+    const why = unmetNeed(target.needs, future);
+    if (why !== undefined) return `Cannot offer ${target.release} to ECU "${serial}": ${why}`;
+  }
+  return undefined;
+}
+
 /** Whether one newer campaign has something higher for every ECU. */
 function isSuperseded(
-  targets: Readonly<Record<string, string>>,
-  offer: Offer,
-  newer: readonly Offer[],
+  { offer, targets }: Work,
+  newer: readonly Work[],
   ecus: readonly RunningEcu[],
 ): boolean {
   const hardware = ecus.filter(({ serial }) => serial in targets).map((ecu) => ecu.hardware);
   const counterOf = (from: Offer, id: string) =>
     from.releases.find((release) => release.hardware === id)?.counter ?? 0;
-  return newer.some((other) =>
-    other.state !== "withdrawn" &&
+  return newer.some(({ offer: other, unmet }) =>
+    other.state !== "withdrawn" && unmet === undefined &&
     hardware.every((id) => counterOf(other, id) > counterOf(offer, id))
   );
 }

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert/mod.js";
 import fc from "fast-check";
+import { needOf } from "shared/needs.ts";
 import { COMMITTED_STATES, ECU_STATES, type EcuState } from "shared/protocol/common.ts";
 import { decide, type Decision, type Offer, type RunningEcu, type Standing } from "./decide.ts";
 
@@ -8,17 +9,19 @@ function ecu(serial: string, counter: number | null, hardware = serial): Running
   return { serial, hardware, counter, sha256, successful: counter !== null };
 }
 
-/** `offer("c2", {ivi: 2})` offers ivi with counter 2. */
+/** `offer("c2", {ivi: 2}, "running", {ivi: ["body/1"]})` offers ivi 2, which needs body 1. */
 function offer(
   campaign: string,
   counters: Record<string, number>,
   state: Offer["state"] = "running",
+  needs: Record<string, readonly string[]> = {},
 ): Offer {
   const releases = Object.entries(counters).map(([hardware, counter]) => ({
     release: `${hardware}/${counter}`,
     hardware,
     counter,
     sha256: `${hardware}${counter}`,
+    needs: (needs[hardware] ?? []).map((id) => needOf(id, Number(id.split("/")[1]))),
   }));
   return { campaign, state, releases };
 }
@@ -156,6 +159,74 @@ Deno.test("decide() never takes an image on trial for a confirmed one", () => {
   }
 });
 
+Deno.test("decide() lets a release wait for what it needs, and says so", () => {
+  const needy = offer("c1", { ivi: 2 }, "running", { ivi: ["body/2"] });
+  const partners = [[], [ecu("body", null)], [ecu("body", 1)]];
+  partners.push([{ ...ecu("body", 2), successful: false }]);
+  for (const partner of partners) {
+    const decision = decide([ecu("ivi", 1), ...partner], [needy], []);
+    assertEquals([decision.current, decision.targets, decision.queue], [null, {}, ["c1"]]);
+    assertEquals(ended(decision), [["c1", "assigned", "needsUnmet"]]);
+    const ready = decide([ecu("ivi", 1), ecu("body", 2)], [needy], decision.changed);
+    assertEquals([ready.current, ready.targets, ready.queue], ["c1", { ivi: "ivi/2" }, []]);
+    assertEquals(ended(ready), [["c1", "assigned", undefined]]);
+  }
+  assertEquals(decide([ecu("ivi", 1), ecu("body", 3)], [needy], []).current, "c1");
+  // A vehicle on its way whose partner went back meanwhile is stopped.
+  const stopped = decide([ecu("ivi", 1), ecu("body", 1)], [needy], [stands("c1", "downloading")]);
+  assertEquals([stopped.current, ended(stopped)], [null, [["c1", "assigned", "needsUnmet"]]]);
+});
+
+Deno.test("decide() takes a need as met by the same bundle, and lets no part of a bundle go alone", () => {
+  const needs = { ivi: ["body/2"] };
+  const bundle = offer("c1", { ivi: 2, body: 2 }, "running", needs);
+  assertEquals(decide([ecu("ivi", 1), ecu("body", 1)], [bundle], []).targets, {
+    ivi: "ivi/2",
+    body: "body/2",
+  });
+  const short = offer("c1", { ivi: 2, cam: 2 }, "running", needs);
+  const ecus = [ecu("ivi", 1), ecu("cam", 1), ecu("body", 1)];
+  assertEquals(decide(ecus, [short], []).targets, {});
+  // Where there is no ivi, nothing needs anything.
+  assertEquals(decide([ecu("cam", 1)], [short], []).targets, { cam: "cam/2" });
+});
+
+Deno.test("decide() sends a vehicle to an older campaign while a newer one must wait", () => {
+  const offers = [
+    offer("c3", { ivi: 3 }, "running", { ivi: ["body/2"] }),
+    offer("c2", { body: 2 }),
+    offer("c1", { ivi: 2 }),
+  ];
+  const first = decide([ecu("ivi", 1), ecu("body", 1)], offers, []);
+  assertEquals([first.current, first.queue], ["c2", ["c3", "c1"]]);
+  const none = decide([ecu("ivi", 1)], offers, []);
+  assertEquals([none.current, none.queue], ["c1", ["c3"]], "a vehicle without body gets c1");
+  const then = decide([ecu("ivi", 1), ecu("body", 2)], offers, [
+    ...first.changed.filter(({ campaign }) => campaign !== "c2"),
+    stands("c2", "confirmed", { body: "body/2" }),
+  ]);
+  assertEquals([then.current, then.targets], ["c3", { ivi: "ivi/3" }]);
+  assertEquals(ended(then), [["c3", "assigned", undefined], ["c1", "canceled", "replaced"]]);
+});
+
+/** What a vehicle is sent runs beside what it needs, afterwards. */
+function assertNeedsMet(
+  decision: Decision,
+  offers: readonly Offer[],
+  ecus: readonly RunningEcu[],
+): void {
+  const releases = offers.find(({ campaign }) => campaign === decision.current)?.releases ?? [];
+  const target = (serial: string) =>
+    releases.find(({ release }) => release === decision.targets[serial]);
+  for (const serial of Object.keys(decision.targets)) {
+    for (const need of target(serial)!.needs) {
+      const partners = ecus.filter(({ hardware }) => hardware === need.hardware);
+      const after = partners.map((each) => target(each.serial)?.counter ?? each.counter ?? 0);
+      assertEquals(after.length > 0 && after.every((counter) => counter >= need.counter!), true);
+    }
+  }
+}
+
 Deno.test("decide() on its own outcome changes nothing, and never has two campaigns at work", () => {
   const counter = fc.option(fc.integer({ min: 1, max: 5 }), { nil: null });
   const world = fc.record({
@@ -169,6 +240,10 @@ Deno.test("decide() on its own outcome changes nothing, and never has two campai
           { minKeys: 1 },
         ),
         before: fc.option(fc.constantFrom(...ECU_STATES), { nil: undefined }),
+        needs: fc.dictionary(
+          fc.constantFrom("ivi", "body"),
+          fc.uniqueArray(fc.constantFrom("body/2", "body/4", "cam/3", "rear/1"), { maxLength: 2 }),
+        ),
       }),
       { maxLength: 5 },
     ),
@@ -176,7 +251,7 @@ Deno.test("decide() on its own outcome changes nothing, and never has two campai
   fc.assert(fc.property(world, (drawn) => {
     const ecus = ["ivi", "body", "cam"].map((id, i) => ecu(id, drawn.ecus[i]!));
     const offers = drawn.offers.map((each, i) =>
-      offer(`c${drawn.offers.length - i}`, each.counters, each.state)
+      offer(`c${drawn.offers.length - i}`, each.counters, each.state, each.needs)
     );
     const standings = drawn.offers.flatMap(({ before, counters }, i) => {
       const targets = Object.fromEntries(
@@ -193,6 +268,8 @@ Deno.test("decide() on its own outcome changes nothing, and never has two campai
       const standing = merged.get(first.current!)!;
       assertEquals(standing.targets[serial], release);
     }
+    const committed = standings.some((each) => COMMITTED_STATES.includes(each.state));
+    if (!committed) assertNeedsMet(first, offers, ecus);
     // Nothing that ended is touched: rules 6 and 2.
     for (const { campaign } of first.changed) {
       const was = standings.find((each) => each.campaign === campaign)?.state;

@@ -5,6 +5,7 @@
  */
 import { invariant } from "shared/assert.ts";
 import { LEAF_BYTES, MAX_DELTAS } from "shared/limits.ts";
+import type { Need } from "shared/needs.ts";
 import type { Carrier } from "shared/protocol/common.ts";
 import { PRECONDITIONS } from "shared/protocol/common.ts";
 import type { DirectorTargets, EcuTarget } from "shared/protocol/director.ts";
@@ -19,6 +20,8 @@ export interface FullRelease {
   readonly row: ReleaseRow;
   readonly blob: BlobRow;
   readonly carriers: readonly Carrier[];
+  /** What must run beside it. */
+  readonly needs: readonly Need[];
 }
 
 /** A release for one ECU. */
@@ -54,7 +57,7 @@ export function tell(
   return { v: 1, vin, campaign, action: "install", preconditions: [...PRECONDITIONS], ecus };
 }
 
-function targetOf({ release: { row, blob, carriers }, runs }: Assigned): EcuTarget {
+function targetOf({ release: { row, blob, carriers, needs }, runs }: Assigned): EcuTarget {
   invariant(row.sha256 === blob.sha256, "a release is told with its own image");
   return {
     hardware: row.hardware,
@@ -70,9 +73,18 @@ function targetOf({ release: { row, blob, carriers }, runs }: Assigned): EcuTarg
       notes: row.notes,
       rxswin: [...row.rxswin],
       needs: [...row.needs],
+      // Absent without needs, as it was before there were any: no vehicle is told anew.
+      ...(needs.length === 0 ? {} : { needCounters: countersOf(needs) }),
     },
     carriers: usable(carriers, runs),
   };
+}
+
+function countersOf(needs: readonly Need[]): Record<string, number> {
+  const known = needs.flatMap(({ release, counter }) =>
+    counter === undefined ? [] : [[release, counter] as const]
+  );
+  return Object.fromEntries(known);
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { type Clock, isoTime } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
+import { MAX_HARDWARE_PER_VEHICLE } from "shared/limits.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
 import { newVehicle } from "../access/enrolment.ts";
 import type { Feed } from "../board/feed.ts";
@@ -98,11 +99,7 @@ export class Fleet {
       if (isRepeated(row.report, report)) return { settled: undefined, hardware: [] };
       const lies = await this.#lies(tables, row, report);
       metrics.add("ota_false_confirmed_total", lies.length);
-      const fresh: string[] = [];
-      for (const ecu of report.ecus) {
-        const isNew = await tables.putHardware({ hardware: ecu.hardware, origin: "reported" });
-        if (isNew) fresh.push(ecu.hardware);
-      }
+      const fresh = await this.#meet(tables, report);
       const settled = await settle(tables, { ...row, report, lastSeenAt: isoTime(nowMs) }, {
         nowMs,
         incoming: { report, channel: "manifest" },
@@ -172,6 +169,22 @@ export class Fleet {
     const releases = await releasesOf(tables, id);
     const { state, failure } = fold(standing, report, { channel: "mqtt", releases });
     return state !== standing.state || JSON.stringify(failure) !== JSON.stringify(standing.failure);
+  }
+
+  /** Makes the hardware ids of a report known; those of a vehicle that told too many are not. */
+  async #meet(tables: Records, { vin, ecus }: VehicleReport): Promise<string[]> {
+    let left = MAX_HARDWARE_PER_VEHICLE - await tables.hardwareCountOf(vin);
+    const fresh: string[] = [];
+    for (const { hardware } of ecus) {
+      if (left <= 0) {
+        this.ports.metrics.add("ota_hardware_ignored_total");
+        break;
+      }
+      if (!await tables.putHardware({ hardware, origin: "reported" }, vin)) continue;
+      fresh.push(hardware);
+      left--;
+    }
+    return fresh;
   }
 
   /** ECUs that claim to be confirmed while another image runs. They are logged, not believed. */

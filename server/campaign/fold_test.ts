@@ -9,8 +9,8 @@ import { believed, falselyConfirmed, fold } from "./fold.ts";
 const NEW = "b".repeat(64);
 const OLD = "a".repeat(64);
 const RELEASES = [
-  { release: "ivi/2", hardware: "ivi", counter: 2, sha256: NEW },
-  { release: "body/2", hardware: "body", counter: 2, sha256: NEW },
+  { release: "ivi/2", hardware: "ivi", counter: 2, sha256: NEW, needs: [] },
+  { release: "body/2", hardware: "body", counter: 2, sha256: NEW, needs: [] },
 ];
 
 function standing(state: EcuState, targets: Record<string, string> = { ivi: "ivi/2" }): Standing {

@@ -35,7 +35,8 @@ function release({ lengthBytes = MIN_HELD_BYTES, delta }: Case): FullRelease {
   const carriers = delta === undefined
     ? [full]
     : [full, { ...full, carrierSha256: "d".repeat(64), format: delta, baseSha256: BASE }];
-  return { row, blob: { sha256: IMAGE, lengthBytes, merkleRoot: "0".repeat(64) }, carriers };
+  const blob = { sha256: IMAGE, lengthBytes, merkleRoot: "0".repeat(64) };
+  return { row, blob, carriers, needs: [] };
 }
 
 async function hold(each: Case): Promise<string | null> {

@@ -50,6 +50,12 @@ export class Ledger {
     return true;
   }
 
+  /** The vehicle has a new secret: what was said with the old one proves nothing any more. */
+  forgetReport(vin: string): void {
+    const live = this.#live.get(vin);
+    if (live !== undefined) this.#live.set(vin, { ...live, report: null });
+  }
+
   /**
    * A vehicle says how it is connected, by its own word or by its will.
    *

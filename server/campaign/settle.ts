@@ -6,6 +6,7 @@
  */
 import { invariant } from "shared/assert.ts";
 import { isoTime, type Millis } from "shared/clock.ts";
+import { type Need, needOf } from "shared/needs.ts";
 import { isFinal } from "shared/protocol/common.ts";
 import type { VehicleReport } from "shared/protocol/messages.ts";
 import type { AssignmentRow, CampaignRow, Records, VehicleRow } from "../ports.ts";
@@ -169,9 +170,16 @@ async function offeredReleases(tables: Records, row: CampaignRow): Promise<Offer
     const release = await tables.release(id);
     invariant(release !== undefined, `campaign ${row.campaign} offers release ${id}, which exists`);
     const { hardware, counter, sha256 } = release;
-    releases.push({ release: id, hardware, counter, sha256 });
+    const needs = await loadNeeds(tables, release.needs);
+    releases.push({ release: id, hardware, counter, sha256, needs });
   }
   return releases;
+}
+
+async function loadNeeds(tables: Records, ids: readonly string[]): Promise<Need[]> {
+  const needs: Need[] = [];
+  for (const id of ids) needs.push(needOf(id, (await tables.release(id))?.counter));
+  return needs;
 }
 
 async function loadTargets(
@@ -197,5 +205,6 @@ export async function loadRelease(tables: Records, id: string): Promise<FullRele
   invariant(row !== undefined, `release ${id} exists`);
   const blob = await tables.blob(row.sha256);
   invariant(blob !== undefined, `release ${id} has an image`);
-  return { row, blob, carriers: await tables.carriersOf(row.sha256) };
+  const needs = await loadNeeds(tables, row.needs);
+  return { row, blob, carriers: await tables.carriersOf(row.sha256), needs };
 }

@@ -13,17 +13,23 @@ import {
   Enrolment,
   Hardware,
   type LoginRequest,
+  type PasswordRequest,
   Problem,
   Published,
   Release,
   type ReleaseRequest,
   Session,
+  User,
+  type UserRequest,
   Vehicle,
 } from "shared/protocol/api.ts";
 import { type CommandError, commandError, EXIT, problemError } from "./exit.ts";
 
 /** The server proves a patch before it answers: 1 GiB takes minutes on a small machine. */
 const PUBLISH_TIMEOUT_MS = 30 * 60_000;
+
+/** What an answer without a body holds. */
+const NOTHING = z.void();
 
 /** A request to the API. */
 export interface ApiRequest {
@@ -58,6 +64,32 @@ export class ApiClient {
     return this.#json("POST", "/api/v1/enrolments", Enrolment, { body: { vin } });
   }
 
+  /** `GET /api/v1/session`: who one is. */
+  session(): Promise<Session> {
+    return this.#json("GET", "/api/v1/session", Session);
+  }
+
+  /** `GET /api/v1/users`: everybody who can log in. */
+  users(): Promise<User[]> {
+    return this.#json("GET", "/api/v1/users", z.array(User));
+  }
+
+  /** `POST /api/v1/users`: adds somebody. */
+  addUser(body: z.input<typeof UserRequest>): Promise<User> {
+    return this.#json("POST", "/api/v1/users", User, { body });
+  }
+
+  /** `DELETE /api/v1/users/{user}`: removes somebody. */
+  removeUser(user: string): Promise<void> {
+    return this.#json("DELETE", `/api/v1/users/${encodeURIComponent(user)}`, NOTHING);
+  }
+
+  /** `PUT /api/v1/users/{user}/password`: sets a password. */
+  setPassword(user: string, body: z.input<typeof PasswordRequest>): Promise<void> {
+    const path = `/api/v1/users/${encodeURIComponent(user)}/password`;
+    return this.#json("PUT", path, NOTHING, { body });
+  }
+
   /** `GET /api/v1/broker`: who the outside broker lets in. */
   broker(): Promise<BrokerAccess> {
     return this.#json("GET", "/api/v1/broker", BrokerAccess);
@@ -75,7 +107,7 @@ export class ApiClient {
 
   /** `GET /api/v1/releases`: drafts too. */
   releases(): Promise<Release[]> {
-    return this.#json("GET", "/api/v1/releases", z.array(Release));
+    return this.#list("/api/v1/releases", Release);
   }
 
   /** `POST /api/v1/releases`: makes a release of an uploaded file. */
@@ -86,7 +118,7 @@ export class ApiClient {
 
   /** `GET /api/v1/campaigns`: all of them. */
   campaigns(): Promise<Campaign[]> {
-    return this.#json("GET", "/api/v1/campaigns", z.array(Campaign));
+    return this.#list("/api/v1/campaigns", Campaign);
   }
 
   /** `GET /api/v1/campaigns/{id}`: one of them. */
@@ -107,7 +139,7 @@ export class ApiClient {
 
   /** `GET /api/v1/vehicles`: all of them. */
   vehicles(): Promise<Vehicle[]> {
-    return this.#json("GET", "/api/v1/vehicles", z.array(Vehicle));
+    return this.#list("/api/v1/vehicles", Vehicle);
   }
 
   /**
@@ -129,6 +161,24 @@ export class ApiClient {
     }
   }
 
+  /** Every page of a list, as `Link` leads from one to the next (RFC 8288). */
+  async #list<T>(path: string, schema: z.ZodType<T>): Promise<T[]> {
+    const rows: T[] = [];
+    for (let next: string | undefined = path; next !== undefined;) {
+      const response = await this.send(next, {
+        method: "GET",
+        headers: { accept: "application/json" },
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      });
+      if (!response.ok) throw await problemOf(response, this.server);
+      const page = await readAnswer(response, z.array(schema), `GET ${path}`);
+      rows.push(...page);
+      // An empty page that names a next one would be asked for for ever.
+      next = page.length === 0 ? undefined : nextPage(response.headers.get("link"), path);
+    }
+    return rows;
+  }
+
   async #json<T>(
     method: string,
     path: string,
@@ -143,6 +193,7 @@ export class ApiClient {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!response.ok) throw await problemOf(response, this.server);
+    if (response.status === 204) return schema.parse(undefined);
     return await readAnswer(response, schema, `${method} ${path}`);
   }
 }
@@ -220,4 +271,10 @@ export function unreachable(server: string, cause: unknown): CommandError {
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   return cause.cause instanceof Error ? cause.cause.message : cause.message;
+}
+
+/** The next page that a `Link` header names, if it is one of the same list. */
+function nextPage(link: string | null, path: string): string | undefined {
+  const next = /^<([^>]+)>; rel="next"$/.exec(link ?? "")?.[1];
+  return next?.startsWith(`${path}?`) ? next : undefined;
 }

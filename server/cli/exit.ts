@@ -120,6 +120,7 @@ export function exitOfFailure(failure: FailureName): ExitCode {
     case "storageFailed":
     case "storageFull":
     case "storeFull":
+    case "storeFailed":
       return EXIT.failed;
     default:
       return EXIT.refused;

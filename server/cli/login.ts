@@ -30,7 +30,11 @@ export async function login(context: Context, options: LoginOptions): Promise<vo
     throw usageError("Cannot log in: no server is named", "Give --server URL");
   }
   refusePlainHttp(server, options);
-  const session = await new ApiClient(server).login({ user, password: password(context, user) });
+  const password = askPassword(context, "OTA_PASSWORD", {
+    prompt: `Password of ${user}: `,
+    attempt: `Cannot log in as ${user}`,
+  });
+  const session = await new ApiClient(server).login({ user, password });
   if (session.token === undefined) {
     throw commandError(
       EXIT.failed,
@@ -48,30 +52,49 @@ export async function login(context: Context, options: LoginOptions): Promise<vo
   );
 }
 
-/** A password in the clear is only for this machine, or for a line that is known to be safe. */
-function refusePlainHttp(server: string, options: LoginOptions): void {
+/**
+ * Sees to it that a password crosses a network encrypted only.
+ *
+ * @param server Where it goes.
+ * @param options Whether the line is known to be safe.
+ * @throws {CommandError} A precondition, if it would go in the clear off this machine.
+ */
+export function refusePlainHttp(server: string, options: { readonly plainHttp?: boolean }): void {
   const { protocol, hostname } = new URL(server);
   const here = hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
   if (protocol === "https:" || here || options.plainHttp === true) return;
   throw commandError(
     EXIT.precondition,
     "preconditionFailed",
-    `Cannot log in at ${server}: the password would cross the network unencrypted`,
+    `Cannot send a password to ${server}: it would cross the network unencrypted`,
     { remedy: "Use https://, or --plain-http on a network that nobody else can read" },
   );
 }
 
-function password(context: Context, user: string): string {
-  const given = context.env("OTA_PASSWORD");
+/**
+ * A password from the environment, or from a person.
+ *
+ * @param context The environment.
+ * @param variable Where it may stand.
+ * @param words What a person is asked, and what was attempted.
+ * @returns The password.
+ * @throws {CommandError} Usage, if there is neither.
+ */
+export function askPassword(
+  context: Context,
+  variable: "OTA_PASSWORD" | "OTA_NEW_PASSWORD",
+  words: { readonly prompt: string; readonly attempt: string },
+): string {
+  const given = context.env(variable);
   if (given) return given;
   // Waiting for a person where none can be would hang a script for ever.
   const asked = Deno.stdin.isTerminal() && Deno.stderr.isTerminal()
-    ? promptSecret(`Password of ${user}: `)
+    ? promptSecret(words.prompt)
     : null;
   if (asked) return asked;
   throw usageError(
-    `Cannot log in as ${user}: no password was given`,
-    "Set OTA_PASSWORD, or run `ota login` on a terminal",
+    `${words.attempt}: no password was given`,
+    `Set ${variable}, or run the command on a terminal`,
   );
 }
 

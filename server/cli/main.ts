@@ -16,6 +16,7 @@ import { NOTE_DEFAULTS, NOTE_NAMES } from "./notes.ts";
 import { Output } from "./output.ts";
 import { patch } from "./patch.ts";
 import { publish, type PublishOptions } from "./publish.ts";
+import { addUser, listUsers, removeUser, ROLES, setPassword, type UserOptions } from "./users.ts";
 import { watch, type WatchCommandOptions } from "./watch.ts";
 
 const ABOUT = `
@@ -78,6 +79,32 @@ function addPeople(ota: Command): void {
   }).requiredOption("--vin <vin>", "the vehicle: 17 capital letters and digits");
 }
 
+function addUsers(ota: Command): void {
+  const user = ota.command("user").description("who can log in");
+  const asks = "\nAsks for the new password on a terminal; takes OTA_NEW_PASSWORD if set.";
+  add(user, "list", { about: "list them", action: listUsers });
+  add(user, "add <name>", {
+    about: "add somebody",
+    action: (context, [name], options: UserOptions) => addUser(context, name!, options),
+  })
+    .addOption(
+      new Option("--role <role>", "what they may do; each may also do what those before it may")
+        .choices(ROLES).makeOptionMandatory(),
+    )
+    .option("--plain-http", "send the password over an unencrypted network")
+    .addHelpText("after", asks);
+  add(user, "remove <name>", {
+    about: "remove somebody; their logins end at once",
+    action: (context, [name]) => removeUser(context, name!),
+  });
+  add(user, "password [name]", {
+    about: "set a password, by default one's own; other logins of that user end",
+    action: (context, [name], options: UserOptions) => setPassword(context, name, options),
+  })
+    .option("--plain-http", "send the password over an unencrypted network")
+    .addHelpText("after", `${asks}\nOne's own also wants the present one: OTA_PASSWORD if set.`);
+}
+
 function addReleases(ota: Command): void {
   add(ota, "publish <image>", {
     about: "upload an image or a patch, make a release of it and offer it",
@@ -92,7 +119,7 @@ function addReleases(ota: Command): void {
     .option("--rxswin <id>", "an RXSWIN it belongs to (UN R156); may be repeated", several)
     .option(
       "--needs <release>",
-      "a release it is made to run beside: kept and told, not enforced yet; may be repeated",
+      "a release that must run beside it, it or a newer one; may be repeated",
       several,
     )
     .addHelpText("after", ABOUT_PUBLISH);
@@ -179,6 +206,7 @@ export function otaCommand(): Command {
     .configureOutput({ outputError: () => {} })
     .addHelpText("after", ABOUT);
   addPeople(ota);
+  addUsers(ota);
   addReleases(ota);
   addFleet(ota);
   addBroker(ota);

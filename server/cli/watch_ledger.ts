@@ -92,6 +92,7 @@ export class WatchLedger {
       const about = this.#isAbout(key, ecu);
       const row = this.#row(vehicle.vin);
       const state = about ? ecu.state : row?.state ?? "assigned";
+      const failure = about ? ecu.failure : row?.failure ?? null; // Why it must wait, perhaps.
       const heldUntil = about ? undefined : row?.heldUntil;
       const seen = heldUntil === undefined ? state : `${state} held`;
       const before = this.#states.get(key);
@@ -105,7 +106,7 @@ export class WatchLedger {
         state,
         version: ecu.version,
         ...(about && ecu.progress !== null ? { progress: ecu.progress } : {}),
-        ...(about && ecu.failure !== null ? { failure: ecu.failure } : {}),
+        ...(failure !== null ? { failure } : {}),
         ...(heldUntil === undefined ? {} : { heldUntil }),
       });
     }

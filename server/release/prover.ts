@@ -164,8 +164,13 @@ function checkHead({ patchSha256, baseSha256, sha256 }: Claim, head: ContainerHe
 
 /** A fault of the patch is one of the request; what lies with the server stays what it is. */
 function orDamaged(claim: Claim, error: unknown): unknown {
-  if (!(error instanceof UpdateFailure) || error.failure === "storeFull") return error;
+  if (!(error instanceof UpdateFailure) || isOfStore(error)) return error;
   return damaged(claim, error.message, error);
+}
+
+/** The store's own trouble says nothing about the patch. */
+function isOfStore({ failure }: UpdateFailure): boolean {
+  return failure === "storeFull" || failure === "storeFailed";
 }
 
 function damaged(claim: Claim, reason: string, cause?: unknown): UpdateFailure {

@@ -18,6 +18,7 @@ const RESERVE_BYTES = 64 * MIB;
  * @param lengthBytes How much is to come.
  * @param attempt What is attempted, as the message begins.
  * @param subject What the failure is about.
+ * @param promisedBytes What others that are under way will still take.
  * @throws {UpdateFailure} `storeFull` If it would take the reserve.
  */
 export async function checkRoom(
@@ -25,13 +26,16 @@ export async function checkRoom(
   lengthBytes: number,
   attempt: string,
   subject: string,
+  promisedBytes = 0,
 ): Promise<void> {
   const free = await blobs.freeBytes();
-  const wanted = Math.min(lengthBytes, MAX_IMAGE_BYTES) + RESERVE_BYTES; // Longer ones are refused.
+  // Longer ones are refused.
+  const wanted = Math.min(lengthBytes, MAX_IMAGE_BYTES) + promisedBytes + RESERVE_BYTES;
   if (free === null || free >= wanted) return;
   throw new UpdateFailure(
     "storeFull",
     subject,
-    `${attempt}: ${wanted} bytes are needed with the reserve, ${free} are free`,
+    `${attempt}: ${wanted} bytes are needed with the reserve` +
+      `${promisedBytes > 0 ? " and what others send" : ""}, ${free} are free`,
   );
 }

@@ -39,6 +39,29 @@ function file(name: string, bytes: Uint8Array<ArrayBuffer>, caching: string): Re
   });
 }
 
+/** What a browser is shown while the pages are missing; a program gets the problem. */
+const MISSING = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="dark light">
+<title>Notice board: its pages are missing</title>
+<link rel="icon" href="data:,">
+</head>
+<body>
+<main>
+<h1>The notice board has no pages yet</h1>
+<p>The server runs, and vehicles can reach it. Only the files of this page are missing.</p>
+<p>Make them in the folder of the program with</p>
+<pre><code>deno task build</code></pre>
+<p>and load this page again. The server need not be restarted. If the files lie elsewhere, start
+it with <code>--board DIR</code>.</p>
+</main>
+</body>
+</html>
+`;
+
 /** Routes of the board. */
 export const BOARD_ROUTES: readonly Route[] = [
   {
@@ -46,10 +69,14 @@ export const BOARD_ROUTES: readonly Route[] = [
     path: "/",
     access: "open",
     summary: "The notice board",
-    answers: { 200: { description: "Its page" } },
-    async handle(_c, core) {
+    answers: { 200: { description: "Its page" }, 503: { description: "It was not built" } },
+    async handle(c, core) {
       const page = await core.ports.board.read("index.html");
       if (page !== null) return file("index.html", page, "no-cache");
+      if (/\btext\/html\b/.test(c.req.header("accept") ?? "")) {
+        const missing = file("index.html", new TextEncoder().encode(MISSING), "no-store");
+        return new Response(missing.body, { status: 503, headers: missing.headers });
+      }
       throw new UpdateFailure(
         "preconditionFailed",
         "board",

@@ -39,11 +39,8 @@ export const PROBE_ROUTES: readonly Route[] = [
     summary: "Counters and gauges for Prometheus",
     answers: { 200: { description: "Text, exposition format 0.0.4" } },
     async handle(_c, core) {
-      const { releases, running, vehicles } = await core.ports.records.read(async (tables) => ({
-        releases: (await tables.releases()).length,
-        running: (await tables.campaigns()).filter(({ state }) => state === "running").length,
-        vehicles: (await tables.vins()).length,
-      }));
+      const { records } = core.ports;
+      const { releases, running, vehicles } = await records.read((tables) => tables.counts());
       const text = core.metrics.text([
         { name: "ota_releases", help: "Releases", value: releases },
         { name: "ota_campaigns_running", help: "Campaigns that run", value: running },
@@ -70,7 +67,8 @@ export const PROBE_ROUTES: readonly Route[] = [
       };
       if (c.req.method === "HEAD") return new Response(null, { headers });
       if (core.feed.full) throw tooMany("live feed", 30);
-      return new Response(core.feed.subscribe(c.req.header("last-event-id") ?? null), { headers });
+      const lastEventId = c.req.header("last-event-id") ?? null;
+      return new Response(core.feed.subscribe(lastEventId, c.get("session")), { headers });
     },
   },
 ];

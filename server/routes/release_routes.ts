@@ -14,11 +14,11 @@ import {
   Release,
   ReleaseRequest,
 } from "shared/protocol/api.ts";
-import { CampaignId, HardwareId, Version } from "shared/protocol/common.ts";
+import { CampaignId, HardwareId, ReleaseId, Version } from "shared/protocol/common.ts";
 import { VERBS } from "../campaign/verbs.ts";
 import type { Core } from "../core.ts";
 import { readReleaseRequest } from "../release/rules.ts";
-import { json, param, readAnyBody, readBody, type Route } from "./route.ts";
+import { answerPage, json, param, readAnyBody, readBody, type Route } from "./route.ts";
 
 async function campaignOf(core: Core, id: string): Promise<Campaign> {
   const campaign = await core.view.campaign(id);
@@ -63,9 +63,14 @@ const CAMPAIGN_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/api/v1/campaigns",
     access: "viewer",
-    summary: "All campaigns, newest first",
-    answers: { 200: { description: "All of them", schema: z.array(Campaign) } },
-    handle: async (_c, core) => json(await core.view.campaigns()),
+    summary: "Campaigns, newest first",
+    paged: true,
+    answers: { 200: { description: "A page of them", schema: z.array(Campaign) } },
+    handle: (c, core) =>
+      answerPage(c, CampaignId, {
+        rows: (page) => core.view.campaigns(page),
+        idOf: ({ campaign }) => campaign,
+      }),
   },
   {
     method: "POST",
@@ -109,9 +114,14 @@ export const RELEASE_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/api/v1/releases",
     access: "viewer",
-    summary: "All releases, newest first",
-    answers: { 200: { description: "All of them", schema: z.array(Release) } },
-    handle: async (_c, core) => json(await core.view.releases()),
+    summary: "Releases, newest first",
+    paged: true,
+    answers: { 200: { description: "A page of them", schema: z.array(Release) } },
+    handle: (c, core) =>
+      answerPage(c, ReleaseId, {
+        rows: (page) => core.view.releases(page),
+        idOf: ({ release }) => release,
+      }),
   },
   {
     method: "POST",

@@ -7,10 +7,10 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { HeaderFailure } from "../failure_http.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import { MAX_JSON_BYTES } from "shared/limits.ts";
+import { MAX_JSON_BYTES, MAX_PAGE_ROWS } from "shared/limits.ts";
 import { parseAs, parseJsonAs } from "shared/parse.ts";
 import type { Core } from "../core.ts";
-import type { Role, SessionRow } from "../ports.ts";
+import type { Page, Role, SessionRow } from "../ports.ts";
 import type { Via } from "../access/sessions.ts";
 
 /** What the listener hands in with each request, and what access control adds. */
@@ -46,6 +46,8 @@ export interface Route {
   /** Who may use it: everybody, or this role and those above it. */
   readonly access: "open" | Role;
   readonly summary: string;
+  /** It answers a page of a list: see {@linkcode answerPage}. */
+  readonly paged?: true;
   readonly body?: z.ZodType;
   readonly answers: Readonly<Record<number, Answer>>;
   handle(c: Ctx, core: Core): Promise<Response> | Response;
@@ -112,6 +114,32 @@ export function readAnyBody(request: Request, what: string): Promise<unknown> {
  */
 export function param<T>(c: Ctx, name: string, schema: z.ZodType<T>): T {
   return parseAs(schema, c.req.param(name), { what: name });
+}
+
+const Limit = z.coerce.number().int().min(1).max(MAX_PAGE_ROWS);
+
+/**
+ * A page of a list: `?limit=N&after=ID`. Where more follow, `Link` names the next page (RFC 8288).
+ *
+ * @param c The request.
+ * @param id What `after` must be.
+ * @param list Gets rows of the list, each with its id.
+ * @returns The answer.
+ * @throws {UpdateFailure} `badRequest` If limit or after is something else.
+ */
+export async function answerPage<T>(
+  c: Ctx,
+  id: z.ZodType<string>,
+  list: { rows(page: Page): Promise<readonly T[]>; idOf(row: T): string },
+): Promise<Response> {
+  const limit = parseAs(Limit, c.req.query("limit") ?? MAX_PAGE_ROWS, { what: "limit" });
+  const after = parseAs(id.optional(), c.req.query("after"), { what: "after" });
+  const found = await list.rows({ limit: limit + 1, after });
+  const rows = found.slice(0, limit);
+  if (found.length === rows.length) return json(rows);
+  const last = encodeURIComponent(list.idOf(rows.at(-1)!));
+  const next = `<${c.req.path}?limit=${limit}&after=${last}>; rel="next"`;
+  return json(rows, 200, { link: next });
 }
 
 /** A JSON answer that no cache keeps. */

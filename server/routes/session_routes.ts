@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { getCookie } from "hono/cookie";
 import { isoTime } from "shared/clock.ts";
 import { LoginRequest, Session } from "shared/protocol/api.ts";
-import { COOKIE_MS, expiryOf } from "../access/sessions.ts";
+import { COOKIE_MS, expiryOf, type Via } from "../access/sessions.ts";
+import type { SessionRow } from "../ports.ts";
 import { json, readBody, type Route } from "./route.ts";
 
 /** The session cookie. */
@@ -14,6 +16,10 @@ export const COOKIE = "ota_session";
 function cookie(value: string, maxAgeS: number, secure: boolean): string {
   return `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeS}` +
     (secure ? "; Secure" : "");
+}
+
+function told(row: SessionRow, via: Via): Response {
+  return json({ v: 1, user: row.user, role: row.role, expiresAt: isoTime(expiryOf(row, via)) });
 }
 
 /** Routes of sessions. */
@@ -40,7 +46,9 @@ export const SESSION_ROUTES: readonly Route[] = [
     summary: "Log out; the token becomes void",
     answers: { 204: { description: "Logged out" } },
     async handle(c, core) {
+      const { tokenHash } = c.get("session");
       await core.sessions.logout(c.get("session"));
+      core.feed.end((login) => login.tokenHash === tokenHash);
       return new Response(null, {
         status: 204,
         headers: { "set-cookie": cookie("", 0, c.env.secure) },
@@ -53,10 +61,25 @@ export const SESSION_ROUTES: readonly Route[] = [
     access: "viewer",
     summary: "Who is logged in",
     answers: { 200: { description: "The session", schema: Session } },
-    handle(c) {
-      const row = c.get("session");
-      const expiresAt = isoTime(expiryOf(row, c.get("via")));
-      return json({ v: 1, user: row.user, role: row.role, expiresAt });
+    handle: (c) => told(c.get("session"), c.get("via")),
+  },
+  {
+    method: "GET",
+    path: "/api/v1/whoami",
+    access: "open",
+    // For the notice board, which asks before anybody has logged in: a browser logs every 401 as
+    // an error of the page.
+    summary: "Who the cookie says is logged in, or nobody",
+    answers: {
+      200: { description: "The session", schema: Session },
+      204: { description: "Nobody" },
+    },
+    async handle(c, core) {
+      const token = getCookie(c, COOKIE);
+      const row = token === undefined ? undefined : await core.sessions.find(token, "cookie");
+      return row === undefined
+        ? new Response(null, { status: 204, headers: { "cache-control": "no-store" } })
+        : told(row, "cookie");
     },
   },
 ];

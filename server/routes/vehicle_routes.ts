@@ -15,7 +15,7 @@ import {
 } from "shared/protocol/api.ts";
 import { Vin } from "shared/protocol/common.ts";
 import { VehicleEvent } from "shared/protocol/messages.ts";
-import { json, param, readBody, type Route } from "./route.ts";
+import { answerPage, json, param, readBody, type Route } from "./route.ts";
 
 /** Events that one request answers. */
 const EVENTS = 200;
@@ -26,9 +26,14 @@ export const VEHICLE_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/api/v1/vehicles",
     access: "viewer",
-    summary: "All vehicles",
-    answers: { 200: { description: "All of them", schema: z.array(Vehicle) } },
-    handle: async (_c, core) => json(await core.view.vehicles()),
+    summary: "Vehicles, by VIN",
+    paged: true,
+    answers: { 200: { description: "A page of them", schema: z.array(Vehicle) } },
+    handle: (c, core) =>
+      answerPage(c, Vin, {
+        rows: (page) => core.view.vehicles(page),
+        idOf: ({ vin }) => vin,
+      }),
   },
   {
     method: "GET",

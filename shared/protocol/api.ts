@@ -29,16 +29,45 @@ export const LoginRequest = z.strictObject({
   user: z.string().min(1).max(64),
   password: z.string().min(1).max(256),
 });
+/** What a person may do: each role may also do what the ones before it may. */
+export const UserRole: z.ZodEnum<
+  { viewer: "viewer"; publisher: "publisher"; operator: "operator" }
+> = z.enum(["viewer", "publisher", "operator"]);
 /** Who is logged in. */
 export const Session = z.object({
   v: V1,
   user: z.string(),
-  role: z.enum(["viewer", "publisher", "operator"]),
+  role: UserRole,
   token: z.string().optional(),
   expiresAt: Instant,
 });
 /** Who is logged in. */
 export type Session = z.infer<typeof Session>;
+
+/** A person who can log in. Safe as part of a line of a log, and of a URL. */
+export const UserName: z.ZodString = z.string().regex(
+  /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/,
+  "must begin with a letter or digit and hold only letters, digits, dot, dash, underscore, at",
+);
+/** A password somebody chooses (NIST SP 800-63B: at least 8, and no rules of composition). */
+export const NewPassword: z.ZodString = z.string().min(8, "must have 8 characters or more").max(
+  256,
+);
+/** `GET /api/v1/users`: one person. */
+export const User = z.object({ user: UserName, role: UserRole });
+/** One person. */
+export type User = z.infer<typeof User>;
+/** `POST /api/v1/users`. */
+export const UserRequest = z.strictObject({
+  user: UserName,
+  role: UserRole,
+  password: NewPassword,
+});
+/** `PUT /api/v1/users/{user}/password`; `current` proves who changes their own. */
+export const PasswordRequest = z.strictObject({
+  password: NewPassword,
+  current: z.string().min(1).max(256).optional(),
+});
 
 /** `GET /api/v1/endpoints`: where vehicles go, asked at every start. Open to everyone. */
 export const Endpoints = z.object({ v: V1, device: z.url(), broker: z.url() });
@@ -241,6 +270,12 @@ export const BoardSnapshot = z.object({
   hardware: z.array(Hardware),
   /** Jobs that wait, run, or ended lately; older servers make none. */
   deltas: z.array(DeltaJob).default([]),
+  /** How many there are; the lists above hold the first of them, at most {@linkcode MAX_PAGE_ROWS}. */
+  totals: z.object({
+    releases: z.number().int().min(0),
+    campaigns: z.number().int().min(0),
+    vehicles: z.number().int().min(0),
+  }).optional(),
   server: z.object({
     state: z.string(),
     since: Instant,

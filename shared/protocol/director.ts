@@ -39,6 +39,8 @@ export const ReleaseTarget = z.object({
   rxswin: z.array(z.string().max(64)).max(16),
   /** Releases that must run beside this one. */
   needs: z.array(ReleaseId).max(16),
+  /** Counters of {@linkcode ReleaseTarget.needs}: a newer release meets a need as well. */
+  needCounters: z.record(ReleaseId, Counter).optional(),
 });
 /** A release as a vehicle is told of it. */
 export type ReleaseTarget = z.infer<typeof ReleaseTarget>;

@@ -6,7 +6,7 @@
  * @module
  */
 import { z } from "zod";
-import { MAX_DELTAS, MAX_ECUS } from "../limits.ts";
+import { MAX_DELTAS, MAX_ECUS, MAX_REPORT_SEQ } from "../limits.ts";
 import {
   CampaignId,
   Counter,
@@ -122,7 +122,7 @@ export const VehicleReport = z.object({
   v: V1,
   vin: Vin,
   /** Rises with every report of this vehicle; an older one is dropped. */
-  seq: z.number().int().min(1),
+  seq: z.number().int().min(1).max(MAX_REPORT_SEQ),
   at: Instant,
   campaign: CampaignId.nullable(),
   ecus: z.array(EcuReport).max(MAX_ECUS).refine(

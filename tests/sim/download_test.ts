@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
-import { DOWNLOAD_STALL_MS, MAX_CARRIER_ATTEMPTS, MIB } from "shared/limits.ts";
+import { DOWNLOAD_STALL_MS, MAX_CARRIER_ATTEMPTS, MAX_ODD_ANSWERS, MIB } from "shared/limits.ts";
 import type { Fault } from "./sim_backend.ts";
 import { PRODUCT } from "./sim_container.ts";
 import { release, type SimRelease } from "./sim_release.ts";
@@ -116,18 +116,27 @@ for (
     { kind: "floods", extraBytes: 200_000 },
   ] as const
 ) {
-  Deno.test(`a carrier that ${fault.kind} ${fault.extraBytes} bytes too many fails with carrierLengthDiffers`, async () => {
-    const vehicle = await offered(LARGE, fault);
+  Deno.test(`a carrier that ${fault.kind} ${fault.extraBytes} bytes too many is asked for again, and fails with carrierLengthDiffers after MAX_ODD_ANSWERS`, async () => {
+    const odd = (times: number) => Array.from({ length: times }, () => fault);
+    const patient = await offered(LARGE, ...odd(MAX_ODD_ANSWERS - 1));
+    await patient.settled("c2");
+    assertEquals(patient.runs()["ivi"], "2.0.0");
+
+    const vehicle = await offered(LARGE, ...odd(MAX_CARRIER_ATTEMPTS * MAX_ODD_ANSWERS));
     await vehicle.settled("c2");
     untouched(vehicle, "carrierLengthDiffers");
+    assertEquals(vehicle.backend.requests.length, MAX_ODD_ANSWERS);
+    vehicle.backend.faults.clear();
     await takesGood(vehicle);
   });
 }
 
-Deno.test("a server that answers from the first byte when asked for later ones is refused", async () => {
-  const vehicle = await offered(LARGE, { kind: "cut", afterBytes: 9000 }, { kind: "ignoresRange" });
+Deno.test("an answer from the first byte when later ones were asked for is used from there on", async () => {
+  const vehicle = await offered(LARGE, { kind: "cut", afterBytes: 900_000 }, {
+    kind: "ignoresRange",
+  });
   await vehicle.settled("c2");
-  untouched(vehicle, "carrierLengthDiffers");
+  assertEquals([offsets(vehicle), vehicle.runs()["ivi"]], [[0, 900_000], "2.0.0"]);
 });
 
 Deno.test("a head with a wrong byte is fetched again, once", async () => {

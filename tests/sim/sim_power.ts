@@ -30,6 +30,10 @@ export class SimPower {
   cutAt = Infinity;
   /** Disks that take no writes for now. */
   readonly failing = new Set<SimDisk>();
+  /** Disks that take writes, but make none of them durable. */
+  readonly failingSync = new Set<SimDisk>();
+  /** Disks that cannot be read. */
+  readonly failingRead = new Set<SimDisk>();
 
   /**
    * @param serials The ECUs.
@@ -56,20 +60,29 @@ export class SimPower {
       if (clock.ended) throw new PowerCut();
       this.operations++;
     };
+    const refuse = (failing: ReadonlySet<SimDisk>, action: string) => {
+      if (!failing.has(disk)) return;
+      throw new UpdateFailure("storageFailed", "disk", `Cannot ${action}: simulated fault`);
+    };
     return {
       sectorBytes: disk.sectorBytes,
       sectors: disk.sectors,
-      read: (sector, count) => disk.read(sector, count),
-      readInto: (sector, target) => disk.readInto(sector, target),
+      read: (sector, count) => {
+        refuse(this.failingRead, "read");
+        return disk.read(sector, count);
+      },
+      readInto: (sector, target) => {
+        refuse(this.failingRead, "read");
+        disk.readInto(sector, target);
+      },
       write: (sector, data) => {
         operate();
-        if (this.failing.has(disk)) {
-          throw new UpdateFailure("storageFailed", "disk", "Cannot write: simulated fault");
-        }
+        refuse(this.failing, "write");
         disk.write(sector, data);
       },
-      sync() {
+      sync: () => {
         operate();
+        refuse(this.failingSync, "sync");
         disk.sync();
         onSync();
       },

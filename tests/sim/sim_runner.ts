@@ -1,6 +1,6 @@
 /**
  * Runs images that say in their first line what they do: `good`, `silent`,
- * `selfTestMissing`, or a fault with the time it happens at, such as `crash@6000`,
+ * `selfTestMissing`, `noRoom`, or a fault with the time it happens at, such as `crash@6000`,
  * `hang@2000`, `memory@700`, `selfTestFails@300`. Everything else is filling.
  *
  * @module
@@ -19,7 +19,9 @@ export type Behaviour =
   | "good"
   | "silent"
   | "selfTestMissing"
-  | `${ImageEnd["kind"] | "hang" | "selfTestFails"}@${number}`;
+  | `${Exclude<ImageEnd["kind"], "unloaded"> | "hang" | "selfTestFails"}@${number}`
+  /** It never runs: there is no room to load it. */
+  | "noRoom";
 
 /** A start that happened. */
 export interface Start {
@@ -62,11 +64,23 @@ export class SimRunner implements Runner {
     const later = (ms: number, run: () => void) =>
       void this.#clock.sleep(ms, stop.signal).then(run, () => {}).catch(onlyPowerCuts);
     const say = (message: ImageMessage) => stop.signal.aborted || listener.message(message);
-    const end = (kind: ImageEnd["kind"]) => {
+    const end = (kind: Exclude<ImageEnd["kind"], "unloaded">) => {
       stop.abort();
       listener.ended({ kind, detail: `simulated ${kind}` });
     };
+    const killed = async () => {
+      stop.abort();
+      await this.#clock.sleep(3);
+    };
     const [what, at] = split(this.#habits.get(serial) ?? firstLine(image));
+    if (what === "noRoom") {
+      later(FIRST_WORD_MS, () => {
+        stop.abort();
+        const detail = "simulated full medium";
+        listener.ended({ kind: "unloaded", failure: "storageFull", detail });
+      });
+      return { loading: true, kill: killed };
+    }
     const ends = what === "crash" || what === "syntax" || what === "import" ||
       what === "memory" || what === "exit";
     if (what !== "silent" && what !== "syntax" && what !== "import") {
@@ -88,12 +102,7 @@ export class SimRunner implements Runner {
       later(at, () => say({ type: "selfTest", ok: false, detail: "simulated fault" }));
     }
     if (ends) later(at, () => end(what));
-    return {
-      kill: async () => {
-        stop.abort();
-        await this.#clock.sleep(3);
-      },
-    };
+    return { kill: killed };
   }
 }
 

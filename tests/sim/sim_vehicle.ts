@@ -144,15 +144,20 @@ export class SimVehicle {
   }
 
   async #run({ ecus, gateway }: Life): Promise<void> {
-    await Promise.all(ecus.map((ecu) => ecu.restart()));
+    await Promise.all(ecus.map((ecu) => ecu.start()));
     await gateway.run(new AbortController().signal);
   }
 
   /** Takes the power away now; of each unsynced sector the choice survives. */
   cut(choose: CutChoice): void {
+    this.crash();
+    this.power.cut(choose);
+  }
+
+  /** Ends the process alone: what its disks have in their caches stays there. */
+  crash(): void {
     this.#life?.clock.end();
     this.#life = undefined;
-    this.power.cut(choose);
   }
 
   /** The power goes by itself, so many disk operations after a phase was written down. */

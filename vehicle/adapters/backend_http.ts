@@ -22,6 +22,22 @@ function failureOfStatus(status: number): FailureName {
   return "serverUnreachable"; // 5xx and the rest: patience.
 }
 
+/** First byte and length of the whole; `NaN` where a part is not the one asked for. */
+function rangeOf(contentRange: string | null, offset: number): [number, number] {
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(contentRange ?? "");
+  const at = Number(range?.[1] ?? NaN);
+  return [at === offset ? at : NaN, Number(range?.[2] ?? NaN)];
+}
+
+/** What makes an answer another file than the one asked for; a digest would find it much later. */
+function oddityOf(headers: Headers, carrierSha256: string): string | undefined {
+  const [etag, packed] = [headers.get("etag"), headers.get("content-encoding") ?? "identity"];
+  if (packed !== "identity") return `is packed, though nobody asked for it: ${packed.slice(0, 50)}`;
+  // A weak one, or one with a suffix, is fine: whoever packs and unpacks makes such.
+  if (etag === null || etag.includes(carrierSha256)) return undefined;
+  return `is another file: its ETag is ${etag.slice(0, 100)}`;
+}
+
 /** The server over HTTP. */
 export class HttpBackend implements Backend {
   readonly #identity: Identity;
@@ -55,11 +71,22 @@ export class HttpBackend implements Backend {
     const headers: Record<string, string> = offset === 0 && last === ""
       ? {}
       : { "range": `bytes=${offset}-${last}`, "if-range": `"${carrierSha256}"` };
-    const answer = await this.#ask(`/carriers/${carrierSha256}`, { signal, headers });
-    const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.headers.get("content-range") ?? "");
-    const [at, totalBytes] = answer.status === 206 && range
-      ? [Number(range[1]), Number(range[3])]
-      : [0, Number(answer.headers.get("content-length") ?? NaN)];
+    // Nothing on the way is to pack the bytes: what arrives is counted.
+    const plain = { "accept-encoding": "identity", "cache-control": "no-transform" };
+    const answer = await this.#ask(`/carriers/${carrierSha256}`, {
+      signal,
+      headers: { ...headers, ...plain },
+    });
+    const odd = oddityOf(answer.headers, carrierSha256);
+    if (odd !== undefined) {
+      await answer.body?.cancel();
+      const message = `Cannot use carrier: the answer ${odd}`;
+      throw new UpdateFailure("carrierDigestDiffers", carrierSha256, message);
+    }
+    const whole = answer.headers.get("content-length");
+    const [at, totalBytes] = answer.status === 206
+      ? rangeOf(answer.headers.get("content-range"), offset)
+      : [0, Number(whole ?? NaN)];
     return { offset: at, totalBytes, body: bodyOf(answer, carrierSha256) };
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import mqtt from "mqtt";
+import { brokerPlace, brokerTrouble } from "shared/broker_line.ts";
 import { UpdateFailure } from "shared/failure.ts";
 import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, MAX_MQTT_BYTES } from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
@@ -92,7 +93,7 @@ export class MqttLink implements Link {
     this.#client = client;
     client.on("connect", () => this.#connected(client));
     client.on("message", (topic, payload) => this.#heard(topic, payload));
-    client.on("error", (error) => this.#trouble(error.message));
+    client.on("error", (error) => this.#trouble(brokerTrouble(error)));
     client.on("close", () => this.#closed(client, signal));
   }
 
@@ -141,8 +142,8 @@ export class MqttLink implements Link {
     this.#parts.onLink(false);
     this.#parts.places.endpoints(signal).then(({ broker }) => {
       // The broker may have moved with its server.
-      const { hostname, port } = new URL(broker);
-      Object.assign(client.options, { host: hostname, hostname, port: Number(port) });
+      const { host, port } = brokerPlace(broker);
+      Object.assign(client.options, { host, hostname: host, port });
     }).catch(() => {}); // Stopping: nothing is to be moved any more.
   }
 

@@ -79,9 +79,27 @@ export function ramFile(runDir: string, serial: string): string {
  * @param file Where to; must not exist.
  * @param image The image.
  * @param stopped Asked between two pieces; when true, the copy ends early.
- * @throws {UpdateFailure} `slotUnsound` if the bytes are no longer those that were proved.
+ * @throws {UpdateFailure} `slotUnsound` if the bytes are no longer those that were proved,
+ * `storageFull` or `storageFailed` if they cannot be read or put there.
  */
 export async function loadImage(
+  file: string,
+  image: ProvedImage,
+  stopped: () => boolean,
+): Promise<void> {
+  try {
+    await copyImage(file, image, stopped);
+  } catch (cause) {
+    if (cause instanceof UpdateFailure) throw cause;
+    const { message } = cause as Error;
+    // Of the system's words ENOSPC and EDQUOT; Deno gives the errors no code of their own.
+    const failure = /os error (28|122)\b/.test(message) ? "storageFull" : "storageFailed";
+    const what = `Cannot load the image ${image.sha256}: ${message}`;
+    throw new UpdateFailure(failure, image.sha256, what, { cause });
+  }
+}
+
+async function copyImage(
   file: string,
   image: ProvedImage,
   stopped: () => boolean,

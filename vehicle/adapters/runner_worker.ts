@@ -7,6 +7,7 @@
 import { builtinModules } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { UpdateFailure } from "shared/failure.ts";
 import {
   HEARTBEAT_TIMEOUT_MS,
   MAX_RUNNER_LINE_BYTES,
@@ -132,11 +133,16 @@ class WorkerRun implements RunningImage {
   readonly #spec: RunSpec;
   readonly #gone: Promise<void>;
   #killed = false;
+  #started = false;
   #child: Deno.ChildProcess | undefined;
 
   constructor(spec: RunSpec) {
     this.#spec = spec;
     this.#gone = this.#run();
+  }
+
+  get loading(): boolean {
+    return !this.#started;
   }
 
   kill(): Promise<void> {
@@ -163,18 +169,21 @@ class WorkerRun implements RunningImage {
       const started = await this.#start(nonce);
       return "kind" in started ? started : await this.#watch(started, nonce);
     } finally {
-      await Deno.remove(file).catch((error) => {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      });
+      await Deno.remove(file).catch(() => {}); // Never made, or left for the next start to remove.
     }
   }
 
-  /** Loads the image and starts its process; what goes wrong here is told like a crash. */
+  /** Loads the image and starts its process. What goes wrong here is no fault of the image. */
   async #start(nonce: string): Promise<Deno.ChildProcess | ImageEnd> {
     const { image, boot, file, command, cacheDir } = this.#spec;
     try {
       await loadImage(file, image, () => this.#killed);
-      if (this.#killed) return { kind: "exit", detail: "Stopped before it ran" };
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error;
+      return { kind: "unloaded", failure: error.failure, detail: error.message };
+    }
+    if (this.#killed) return { kind: "exit", detail: "Stopped before it ran" };
+    try {
       const [program = "", ...args] = command(file);
       const child = new Deno.Command(program, {
         args,
@@ -187,6 +196,7 @@ class WorkerRun implements RunningImage {
         detached: true, // Ctrl-C at a terminal is for the vehicle, which then ends its images.
       }).spawn();
       this.#child = child;
+      this.#started = true;
       const order: HostOrder = {
         nonce,
         boot,
@@ -199,7 +209,8 @@ class WorkerRun implements RunningImage {
       stdin.releaseLock();
       return child;
     } catch (error) {
-      return { kind: "crash", detail: `Cannot start the image: ${(error as Error).message}` };
+      const detail = `Cannot start the image: ${(error as Error).message}`;
+      return { kind: "unloaded", failure: "internal", detail };
     }
   }
 

@@ -61,6 +61,9 @@ export const EMPTY_SLOT: SlotRecord = {
 /** Reads and replaces the boot record. */
 export class BootRecordStore {
   readonly #record: SectorRecord;
+  /** What is durable, as this process knows it. A disk that fails later is not asked again. */
+  #known: BootRecord | undefined;
+  #affirmed = false;
 
   /** @param disk The boot partition: 2048 sectors. */
   constructor(disk: Disk) {
@@ -71,8 +74,21 @@ export class BootRecordStore {
    * The record.
    *
    * @returns Two empty slots when no copy is whole: a new ECU, or one that lost both.
+   * @throws {UpdateFailure} `storageFailed` if it never could be read.
    */
   read(): BootRecord {
+    return this.#known ??= this.#load();
+  }
+
+  /**
+   * This process wrote the record itself. What an earlier one left may be in a cache only, if
+   * its sync failed: before anything irrevocable follows, it is to be written again.
+   */
+  get affirmed(): boolean {
+    return this.#affirmed;
+  }
+
+  #load(): BootRecord {
     const payload = this.#record.read();
     if (payload === undefined || payload.length !== 2 * SLOT_BYTES) {
       return { A: EMPTY_SLOT, B: EMPTY_SLOT };
@@ -96,7 +112,10 @@ export class BootRecordStore {
     const payload = new Uint8Array(2 * SLOT_BYTES);
     payload.set(encode(record.A), 0);
     payload.set(encode(record.B), SLOT_BYTES);
-    this.#record.write(payload);
+    this.#affirmed = false;
+    this.#record.write(payload); // When this throws, what was known before still stands.
+    this.#known = { A: decode(encode(record.A)), B: decode(encode(record.B)) };
+    this.#affirmed = true;
   }
 }
 

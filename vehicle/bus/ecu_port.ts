@@ -39,6 +39,8 @@ export interface EcuInventory {
   readonly record: BootRecord;
   /** In words, why the last verdict fell, as long as the ECU has power. */
   readonly verdictDetail: string | null;
+  /** Why nothing runs although something should: it is tried again by itself. */
+  readonly trouble?: { readonly failure: FailureName; readonly detail: string };
 }
 
 /** The image that an ECU is to run next. */

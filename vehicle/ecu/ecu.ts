@@ -14,11 +14,8 @@ import { boot, type BootResult } from "vehicle/bootloader/boot.ts";
 import type { EcuImage, EcuInventory, EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { Digest, ImageEnd, Runner, RunningImage } from "vehicle/ports.ts";
 import { readPartition } from "vehicle/storage/staged_file.ts";
-import { Health, type Verdict, verdictOfEnd } from "./health.ts";
+import { Health, isExcused, JUDGE_EVERY_MS, type Verdict, verdictOfEnd } from "./health.ts";
 import { type EcuSlots, SlotUpdate } from "./slot_update.ts";
-
-/** How often a running image is judged. */
-const JUDGE_EVERY_MS = 250;
 
 /** What an ECU is made of. */
 export interface EcuParts {
@@ -50,6 +47,8 @@ export class Ecu implements EcuPort {
   #session: Session | undefined;
   #verdictDetail: string | null = null;
   #crashes = 0;
+  #failedStarts = 0;
+  #trouble: Verdict | undefined;
   /** Restarts run one after the other, whoever asked. */
   #tail: Promise<void> = Promise.resolve();
   readonly #off = new AbortController();
@@ -75,6 +74,7 @@ export class Ecu implements EcuPort {
       trialMs: trialMsOf(profile),
       record: slots.records.read(),
       verdictDetail: this.#verdictDetail,
+      ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
       running: session === undefined ? null : {
         slot: session.boot.slot,
         image: session.boot.image,
@@ -82,7 +82,7 @@ export class Ecu implements EcuPort {
         trial: !slots.records.read()[session.boot.slot].successful,
         triesRemaining: session.boot.triesRemaining,
         selfTested: session.health.selfTested,
-        passed: session.health.passed(now),
+        passed: session.health.passed,
         trialLeftMs: session.health.trialLeftMs(now),
       },
     };
@@ -118,7 +118,7 @@ export class Ecu implements EcuPort {
       );
     }
     const { records } = this.#parts.slots;
-    if (records.read()[session.boot.slot].successful) return;
+    if (records.affirmed && records.read()[session.boot.slot].successful) return;
     records.change(session.boot.slot, { successful: true, triesRemaining: 0, verdict: null });
     this.#parts.listener.changed(this.serial);
   }
@@ -142,6 +142,27 @@ export class Ecu implements EcuPort {
     });
     this.#tail = restart.catch(() => {}); // Whoever asked hears of it; the next restart still runs.
     return restart;
+  }
+
+  /** Gives it power. When storage keeps it from booting, it tries again with pauses that grow. */
+  async start(): Promise<void> {
+    try {
+      await this.restart();
+      this.#failedStarts = 0;
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error;
+      this.#trouble = { failure: error.failure, detail: error.message };
+      this.#parts.listener.changed(this.serial);
+      void this.#startLater();
+    }
+  }
+
+  async #startLater(): Promise<void> {
+    const pause = Math.min(BACKOFF_MIN_MS * 2 ** this.#failedStarts++, BACKOFF_MAX_MS);
+    try {
+      await this.#parts.clock.sleep(pause, this.#off.signal);
+      if (this.#session === undefined) await this.start();
+    } catch { /* Switched off, or without power: nothing is to be started. */ }
   }
 
   /** Ends the image. The ECU stays off. */
@@ -190,6 +211,10 @@ export class Ecu implements EcuPort {
   }
 
   #hear(message: ImageMessage, health: Health): void {
+    if (this.#trouble !== undefined) {
+      this.#trouble = undefined; // It runs.
+      this.#parts.listener.changed(this.serial);
+    }
     health.beat(this.#parts.clock.monotonic()); // Whatever it says, it lives.
     if (message.type === "selfTest") health.selfTest(message.ok, message.detail);
     if (message.type === "display") this.#parts.listener.display(this.serial, message);
@@ -207,13 +232,15 @@ export class Ecu implements EcuPort {
       let passed = false;
       for (;;) {
         await clock.sleep(JUDGE_EVERY_MS, signal);
-        if (session.health.verdict(clock.monotonic()) !== null) {
+        session.health.listen(clock.monotonic(), session.image.loading);
+        if (session.health.verdict() !== null) {
           // This process may itself have been busy: let waiting messages in before judging.
           await clock.sleep(JUDGE_EVERY_MS, signal);
-          const verdict = session.health.verdict(clock.monotonic());
+          session.health.listen(clock.monotonic(), session.image.loading);
+          const verdict = session.health.verdict();
           if (verdict !== null) return this.#condemn(verdict);
         }
-        if (!passed && session.health.passed(clock.monotonic())) {
+        if (!passed && session.health.passed) {
           passed = true;
           this.#crashes = 0;
           listener.changed(this.serial);
@@ -223,7 +250,10 @@ export class Ecu implements EcuPort {
     loop().catch((error) => invariant(signal.aborted, `judge loop of ${this.serial}: ${error}`));
   }
 
-  /** Writes a verdict down, then acts on it: a trial goes back, a confirmed image starts again. */
+  /**
+   * Writes a verdict down, then acts on it: a trial goes back, a confirmed image starts again. So
+   * does a trial that is not to blame, as long as it has tries.
+   */
   #condemn(verdict: Verdict): void {
     const session = this.#session;
     if (session === undefined) return;
@@ -236,15 +266,17 @@ export class Ecu implements EcuPort {
       if (!(error instanceof UpdateFailure)) throw error;
       this.#verdictDetail = error.message;
     }
-    this.restart().catch(() => this.#parts.listener.changed(this.serial));
+    this.start().catch(() => {}); // Only without power.
   }
 
   #punish({ boot, image }: Session, failure: FailureName): void {
     const { slots, clock } = this.#parts;
-    if (!slots.records.read()[boot.slot].successful) {
+    const patient = isExcused(failure) && boot.triesRemaining > 0;
+    if (!patient && !slots.records.read()[boot.slot].successful) {
       slots.records.change(boot.slot, { unbootable: true, verdict: failure });
       return;
     }
+    if (isExcused(failure)) this.#trouble = { failure, detail: this.#verdictDetail ?? "" };
     const pause = Math.min(BACKOFF_MIN_MS * 2 ** this.#crashes++, BACKOFF_MAX_MS);
     this.#tail = this.#tail.then(() => image.kill())
       .then(() => clock.sleep(pause, this.#off.signal).catch(() => {})); // Off ends the pause.

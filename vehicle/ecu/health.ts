@@ -2,9 +2,13 @@
  * Judges a running image by its heartbeats and its self-test. Times are monotonic
  * milliseconds, handed in.
  *
+ * What counts is the time in which this process listened. One that is held up, by a disk that
+ * takes seconds for a sync, hears nothing meanwhile: that silence is its own and no sign of a hang,
+ * and a heartbeat that waited all that time is no sign that the image lives now.
+ *
  * @module
  */
-import type { FailureName } from "shared/failure.ts";
+import { failureKind, type FailureName } from "shared/failure.ts";
 import { BOOT_TIMEOUT_MS, HEARTBEAT_TIMEOUT_MS } from "shared/limits.ts";
 import type { ImageEnd } from "vehicle/ports.ts";
 
@@ -14,8 +18,15 @@ export interface Verdict {
   readonly detail: string;
 }
 
+/** How often a running image is judged. */
+export const JUDGE_EVERY_MS = 250;
+/** Looks that lie further apart mean that this process was held up in between. */
+const DEAF_MS = 2 * JUDGE_EVERY_MS;
+/** What is heard so soon after that may have waited in a pipe. */
+const DRAIN_MS = 2 * JUDGE_EVERY_MS;
+
 /** The failure that an end of the image stands for. */
-const ENDS: Readonly<Record<ImageEnd["kind"], FailureName>> = {
+const ENDS: Readonly<Record<Exclude<ImageEnd["kind"], "unloaded">, FailureName>> = {
   crash: "imageCrashed",
   exit: "imageCrashed",
   syntax: "imageSyntax",
@@ -30,14 +41,34 @@ const ENDS: Readonly<Record<ImageEnd["kind"], FailureName>> = {
  * @returns The verdict.
  */
 export function verdictOfEnd(end: ImageEnd): Verdict {
-  return { failure: ENDS[end.kind], detail: end.detail };
+  const failure = end.kind === "unloaded" ? end.failure : ENDS[end.kind];
+  return { failure, detail: end.detail };
+}
+
+/**
+ * Whether a verdict is about the vehicle and not about the image: a full disk, a disk that fails,
+ * no process to be had. The same image may do well the next time.
+ *
+ * @param failure The verdict's failure.
+ * @returns Whether the image is not to blame.
+ */
+export function isExcused(failure: FailureName): boolean {
+  return failureKind(failure).retry !== "never";
 }
 
 /** The health of one boot. */
 export class Health {
-  readonly #bootedAtMs: number;
   readonly #trialMs: number;
-  #lastBeatMs: number | undefined;
+  #lookedAtMs: number;
+  /** Time listened since the image runs. */
+  #listenedMs = 0;
+  /** Time listened since the last sign of life. */
+  #quietMs = 0;
+  #beatAtMs: number | undefined;
+  /** What is heard before this may be old. */
+  #drainedAtMs = -Infinity;
+  /** Time listened at the last sign of life that is certainly no old one. */
+  #aliveAtMs = -Infinity;
   #selfTest: { readonly ok: boolean; readonly detail: string } | undefined;
 
   /**
@@ -45,13 +76,35 @@ export class Health {
    * @param trialMs How long a trial must stay healthy.
    */
   constructor(bootedAtMs: number, trialMs: number) {
-    this.#bootedAtMs = bootedAtMs;
+    this.#lookedAtMs = bootedAtMs;
     this.#trialMs = trialMs;
+  }
+
+  /**
+   * This process listened until now. To be called every {@linkcode JUDGE_EVERY_MS}.
+   *
+   * @param nowMs Now.
+   * @param loading The image is still on its way into memory: nothing is owed yet.
+   */
+  listen(nowMs: number, loading = false): void {
+    const passedMs = nowMs - this.#lookedAtMs;
+    if (passedMs > DEAF_MS) this.#drainedAtMs = nowMs + DRAIN_MS;
+    if (!loading) {
+      const listenedMs = Math.min(passedMs, DEAF_MS);
+      this.#listenedMs += listenedMs;
+      this.#quietMs += Math.min(listenedMs, nowMs - (this.#beatAtMs ?? -Infinity));
+    }
+    this.#lookedAtMs = nowMs;
   }
 
   /** A sign of life. */
   beat(nowMs: number): void {
-    this.#lastBeatMs = nowMs;
+    this.#beatAtMs = nowMs;
+    this.#quietMs = 0;
+    const sinceMs = nowMs - this.#lookedAtMs;
+    if (sinceMs <= DEAF_MS && nowMs >= this.#drainedAtMs) {
+      this.#aliveAtMs = this.#listenedMs + sinceMs;
+    }
   }
 
   /** The self-test; the first report counts, a failure overrides success. */
@@ -66,37 +119,37 @@ export class Health {
 
   /** Milliseconds of trial left at best. */
   trialLeftMs(nowMs: number): number {
-    return Math.max(0, this.#bootedAtMs + this.#trialMs - nowMs);
+    const sinceMs = Math.min(nowMs - this.#lookedAtMs, DEAF_MS);
+    return Math.max(0, this.#trialMs - this.#listenedMs - sinceMs);
   }
 
   /** Whether the trial has been stood: alive at its end or later, not merely not yet missed. */
-  passed(nowMs: number): boolean {
-    const endMs = this.#bootedAtMs + this.#trialMs;
-    return this.selfTested && (this.#lastBeatMs ?? -Infinity) >= endMs &&
-      this.verdict(nowMs) === null;
+  get passed(): boolean {
+    return this.selfTested && this.#aliveAtMs >= this.#trialMs && this.verdict() === null;
   }
 
   /**
-   * The judgement at a moment.
+   * The judgement as of the last {@linkcode Health.listen}.
    *
-   * @param nowMs Monotonic; messages that wait must have been handed in before.
-   * @returns Why it may not stay, or `null`.
+   * @returns Why the image may not stay, or `null`.
    */
-  verdict(nowMs: number): Verdict | null {
+  verdict(): Verdict | null {
     if (this.#selfTest && !this.#selfTest.ok) {
       return { failure: "selfTestFailed", detail: this.#selfTest.detail };
     }
-    const aliveMs = nowMs - this.#bootedAtMs;
-    if (this.#lastBeatMs === undefined) {
-      return aliveMs <= BOOT_TIMEOUT_MS
+    if (this.#beatAtMs === undefined) {
+      return this.#listenedMs <= BOOT_TIMEOUT_MS
         ? null
         : { failure: "imageHung", detail: `no sign of life in ${BOOT_TIMEOUT_MS} ms` };
     }
-    if (nowMs - this.#lastBeatMs > HEARTBEAT_TIMEOUT_MS) {
+    if (this.#quietMs > HEARTBEAT_TIMEOUT_MS) {
       return { failure: "imageHung", detail: `no heartbeat for ${HEARTBEAT_TIMEOUT_MS} ms` };
     }
-    if (this.#selfTest === undefined && aliveMs > Math.max(BOOT_TIMEOUT_MS, this.#trialMs)) {
-      return { failure: "selfTestMissing", detail: `no self-test in ${Math.round(aliveMs)} ms` };
+    if (
+      this.#selfTest === undefined && this.#listenedMs > Math.max(BOOT_TIMEOUT_MS, this.#trialMs)
+    ) {
+      const afterMs = Math.round(this.#listenedMs);
+      return { failure: "selfTestMissing", detail: `no self-test in ${afterMs} ms` };
     }
     return null;
   }

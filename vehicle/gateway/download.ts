@@ -1,6 +1,8 @@
 /**
  * Brings the bytes of one carrier, from an offset on, through cuts of the line: goes
- * on by Range where it stopped, with pauses that grow, and notices a line that stalls.
+ * on by Range where it stopped, with pauses that grow, and notices a line that stalls. Answers that
+ * cannot be right are a meddling line's until they come too often; whether the bytes are right
+ * is not for this file to say, but for the digest that whoever takes them checks.
  *
  * @module
  */
@@ -12,6 +14,7 @@ import {
   DOWNLOAD_STALL_MS,
   DOWNLOAD_WINDOW_BYTES,
   DOWNLOAD_WINDOW_MS,
+  MAX_ODD_ANSWERS,
 } from "shared/limits.ts";
 import type { Backend } from "vehicle/ports.ts";
 
@@ -36,8 +39,9 @@ export interface Download {
  * @param clock For pauses and for stalls.
  * @param download What, and from where to where.
  * @returns The bytes in order, in pieces of any size. To end it early closes the line.
- * @throws {UpdateFailure} `carrierMissing` or `carrierLengthDiffers`. Cuts and an unreachable
- * server are waited out, as long as the signal allows.
+ * @throws {UpdateFailure} `carrierMissing`, `carrierLengthDiffers` or `carrierDigestDiffers` if
+ * answers are odd {@linkcode MAX_ODD_ANSWERS} times in a row. Cuts and an unreachable server are
+ * waited out, as long as the signal allows.
  */
 export async function* downloadCarrier(
   backend: Backend,
@@ -45,7 +49,7 @@ export async function* downloadCarrier(
   download: Download,
 ): AsyncGenerator<Uint8Array> {
   const { lengthBytes, endBytes = lengthBytes } = download;
-  let [at, pauseMs] = [download.offset, BACKOFF_MIN_MS];
+  let [at, pauseMs, odd] = [download.offset, BACKOFF_MIN_MS, 0];
   while (at < endBytes) {
     const before = at;
     try {
@@ -62,9 +66,12 @@ export async function* downloadCarrier(
       }
     } catch (error) {
       download.signal.throwIfAborted();
-      if (!(error instanceof UpdateFailure) || !isPatient(error)) throw error;
+      if (!(error instanceof UpdateFailure)) throw error;
+      odd = isOdd(error) ? odd + 1 : 0;
+      if (odd >= MAX_ODD_ANSWERS || !(isPatient(error) || isOdd(error))) throw error;
       download.onPause(error);
-      if (at > before) pauseMs = BACKOFF_MIN_MS; // It moved: begin with the short pause again.
+      // It moved: begin with the short pause again. Odd answers may bring bytes for ever.
+      if (at > before && odd === 0) pauseMs = BACKOFF_MIN_MS;
       await clock.sleep(pauseMs, download.signal);
       pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS);
     }
@@ -75,6 +82,11 @@ export async function* downloadCarrier(
 function isPatient(failure: UpdateFailure): boolean {
   return failure.kind.stage === "download" &&
     (failure.kind.retry === "now" || failure.failure === "serverRefused");
+}
+
+/** Failures of an answer that a server of ours does not give: something on the line may. */
+function isOdd({ failure }: UpdateFailure): boolean {
+  return failure === "carrierLengthDiffers" || failure === "carrierDigestDiffers";
 }
 
 async function* piecesFrom(
@@ -90,7 +102,9 @@ async function* piecesFrom(
     const range = endBytes < lengthBytes ? { offset, endBytes } : { offset };
     const asked = backend.carrier(carrierSha256, range, line.signal);
     const answer = await withoutStall(asked, clock, line);
-    if (answer.totalBytes !== lengthBytes || answer.offset !== offset) {
+    // A proxy may leave out the length, or give the whole file when a part was asked for.
+    const length = Number.isNaN(answer.totalBytes) || answer.totalBytes === lengthBytes;
+    if (!length || (answer.offset !== offset && answer.offset !== 0)) {
       throw new UpdateFailure(
         "carrierLengthDiffers",
         carrierSha256,
@@ -98,7 +112,7 @@ async function* piecesFrom(
           `release says ${lengthBytes} from ${offset}`,
       );
     }
-    let at = offset;
+    let at = answer.offset;
     const pace = { waitedMs: 0, bytes: at };
     const body = answer.body[Symbol.asyncIterator]();
     for (;;) {
@@ -116,8 +130,11 @@ async function* piecesFrom(
           `Cannot use carrier: more than its ${lengthBytes} bytes arrive`,
         );
       }
-      if (at < endBytes || endBytes === lengthBytes) yield piece.value;
-      else return yield piece.value.subarray(0, piece.value.length - (at - endBytes));
+      const bytes = piece.value.subarray(Math.max(0, offset - (at - piece.value.length)));
+      if (at >= endBytes && endBytes < lengthBytes) {
+        return yield bytes.subarray(0, bytes.length - (at - endBytes));
+      }
+      if (at > offset) yield bytes;
     }
   } finally {
     signal.removeEventListener("abort", cut);

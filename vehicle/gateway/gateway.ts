@@ -7,7 +7,13 @@
  */
 import { type Clock, isoTime } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, POLL_MS, POSTPONE_MS } from "shared/limits.ts";
+import {
+  BACKOFF_MAX_MS,
+  BACKOFF_MIN_MS,
+  MAX_STORAGE_ATTEMPTS,
+  POLL_MS,
+  POSTPONE_MS,
+} from "shared/limits.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiCommand, Signals } from "shared/protocol/hmi.ts";
@@ -55,6 +61,8 @@ export class Gateway implements EcuListener {
   readonly #consent: Consent;
   /** Ends work that a newer offer made pointless. */
   #work = new AbortController();
+  /** How often storage failed since a slot was last filled or given up. */
+  #storageFaults = 0;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -214,8 +222,13 @@ export class Gateway implements EcuListener {
       ledger.progressEnds();
       if (this.#work.signal.aborted) return this.#withdraw();
       if (!(error instanceof UpdateFailure)) throw error;
+      // Storage may come back; the loop pauses, and it goes on from its checkpoint.
+      if (error.failure === "storageFailed" && ++this.#storageFaults < MAX_STORAGE_ATTEMPTS) {
+        throw error;
+      }
       ledger.fail(new UpdateFailure(error.failure, serial ?? error.subject, error.message));
     }
+    this.#storageFaults = 0;
   }
 
   async #prepare(step: PlanStep, signal: AbortSignal): Promise<void> {

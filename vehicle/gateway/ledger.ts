@@ -103,8 +103,9 @@ export class Ledger {
 
   /** Writes a change down that moves no phase. */
   remember(changes: Partial<JournalState>): void {
-    this.#state = { ...this.#state, ...changes };
-    this.#parts.journal.write(this.#state);
+    const state = { ...this.#state, ...changes };
+    this.#parts.journal.write(state); // If this fails, nothing has changed: no deed follows it.
+    this.#state = state;
   }
 
   /** Server and screen are to know. */

@@ -6,6 +6,7 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
+import { needOf, unmetNeed } from "shared/needs.ts";
 import type { Carrier } from "shared/protocol/common.ts";
 import type { DirectorTargets, EcuTarget } from "shared/protocol/director.ts";
 import { counterFloor } from "vehicle/bootloader/boot_record.ts";
@@ -57,6 +58,7 @@ export function planUpdate(
     }
     return runsAlready(inventory, target) ? [] : [{ inventory, step: planStep(inventory, target) }];
   });
+  checkNeeds(inventories, targets, steps.map(({ step }) => step));
   return {
     steps: steps.toSorted((a, b) => a.inventory.restartRank - b.inventory.restartRank)
       .map(({ step }) => step),
@@ -85,6 +87,27 @@ export function runsAlready(inventory: EcuInventory, target: EcuTarget): boolean
   const running = inventory.running;
   return running !== null && !running.trial && running.image.sha256 === target.release.sha256 &&
     running.image.counter === target.release.counter;
+}
+
+/** A release never runs without what it needs beside it, whoever offered it. */
+function checkNeeds(
+  inventories: readonly EcuInventory[],
+  targets: DirectorTargets,
+  steps: readonly PlanStep[],
+): void {
+  const ecus = inventories.map(({ serial, hardware, running }) => {
+    const confirmed = running === null || running.trial ? null : running.image;
+    const { version, counter } = targets.ecus[serial]?.release ?? confirmed ?? {};
+    const release = version === undefined ? null : `${hardware}/${version}`;
+    return { hardware, release, counter: counter ?? null };
+  });
+  for (const { serial, target: { release } } of steps) {
+    const needs = release.needs.map((id) => needOf(id, release.needCounters?.[id]));
+    const why = unmetNeed(needs, ecus);
+    if (why === undefined) continue;
+    const message = `Cannot install ${release.version} on ${serial}: ${why}`;
+    throw new UpdateFailure("needsUnmet", serial, message);
+  }
 }
 
 function planStep(inventory: EcuInventory, target: EcuTarget): PlanStep {

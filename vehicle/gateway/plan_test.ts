@@ -127,3 +127,28 @@ Deno.test("planUpdate() refuses what is below a confirmed counter on an ECU in r
   assertEquals(error.failure, "releaseDowngrade");
   assertEquals(plan(5).steps.length, 1, "the same release may heal it");
 });
+
+Deno.test("planUpdate() refuses a release whose needs neither run nor come with it", () => {
+  const ivi = inventory("ivi", { running: running(1) });
+  const wants = release("ivi-sim", 2, {
+    needs: ["body-sim/2.0.0"],
+    needCounters: { "body-sim/2.0.0": 2 },
+  });
+  const lone = targets(1, "c1", { ivi: wants });
+  const bundle = targets(1, "c1", { ivi: wants, body: release("body-sim", 2) });
+  const body = (counter: number, trial = false) =>
+    inventory("body", { running: running(counter, { trial }), hardware: "body-sim" });
+  const short = ["needsUnmet", "ivi"];
+  assertEquals(refused(() => planUpdate([ivi], lone)), short, "there is no such ECU");
+  assertEquals(refused(() => planUpdate([ivi, inventory("body")], lone)), short, "it is empty");
+  assertEquals(refused(() => planUpdate([ivi, body(1)], lone)), short, "it runs an older one");
+  assertEquals(refused(() => planUpdate([ivi, body(2, true)], lone)), short, "it is on trial");
+  const low = targets(1, "c1", { ivi: wants, body: release("body-sim", 1) });
+  assertEquals(refused(() => planUpdate([ivi, inventory("body")], low)), short, "too old a bundle");
+  for (const one of [body(2), body(3)]) assertEquals(planUpdate([ivi, one], lone).steps.length, 1);
+  assertEquals(planUpdate([ivi, body(1)], bundle).steps.length, 2);
+  const done = inventory("ivi", {
+    running: { ...running(2), image: imageOf(targetOf(wants)) },
+  });
+  assertEquals(planUpdate([done, body(1)], lone).steps, [], "what runs already is not judged anew");
+});

@@ -29,7 +29,7 @@ export function ecuReport(
   targets: DirectorTargets | null,
   progress: Progress | null,
 ): EcuReport {
-  const { running, record } = inventory;
+  const { running, record, trouble } = inventory;
   const target = targets?.ecus[inventory.serial]?.release;
   return {
     serial: inventory.serial,
@@ -43,7 +43,7 @@ export function ecuReport(
     slots: { A: slotReport(record.A), B: slotReport(record.B) },
     desired: target ? { version: target.version, sha256: target.sha256 } : null,
     progress,
-    failure: journal?.failure ?? null,
+    failure: trouble ? failureReport(trouble.failure, trouble.detail) : journal?.failure ?? null,
   };
 }
 

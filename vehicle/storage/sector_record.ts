@@ -41,6 +41,11 @@ interface Copy {
 export class SectorRecord {
   readonly #disk: Disk;
   readonly #place: RecordPlace;
+  /**
+   * The copy whose write failed: what is read there may lie in a cache only and be gone after a
+   * cut. It counts as not written, and the next write replaces it, not the good one.
+   */
+  #doubtful: 0 | 1 | undefined;
 
   /**
    * @param disk Where it lies; its sectors have 512 bytes.
@@ -57,7 +62,8 @@ export class SectorRecord {
    * The newest whole copy.
    *
    * @returns Its payload, or `undefined` if no copy is whole.
-   * @throws {UpdateFailure} `schemaUnknown` if it was made by another version.
+   * @throws {UpdateFailure} `schemaUnknown` if it was made by another version, `storageFailed`
+   * if no copy is whole and one cannot be read.
    */
   read(): Uint8Array | undefined {
     return this.readAll()[0];
@@ -104,13 +110,30 @@ export class SectorRecord {
     view.setUint16(16, payload.length, true);
     sector.set(payload, HEADER_BYTES);
     view.setUint32(CRC_AT, crc32(sector.subarray(0, CRC_AT)), true);
-    this.#disk.write(this.#place.sectors[newest === 0 ? 1 : 0], sector);
+    const target = newest === 0 ? 1 : 0;
+    this.#doubtful = target;
+    this.#disk.write(this.#place.sectors[target], sector);
     this.#disk.sync();
+    this.#doubtful = undefined;
   }
 
   #copies(): [Copy | undefined, Copy | undefined] {
     const [first, second] = this.#place.sectors;
-    return [this.#decode(first), this.#decode(second)];
+    const failures: UpdateFailure[] = [];
+    const copy = (which: 0 | 1, sector: number) => {
+      if (this.#doubtful === which) return undefined;
+      try {
+        return this.#decode(sector);
+      } catch (error) { // A sector that cannot be read is as good as one that has rotted.
+        if (!(error instanceof UpdateFailure)) throw error;
+        failures.push(error);
+        return undefined;
+      }
+    };
+    const copies: [Copy | undefined, Copy | undefined] = [copy(0, first), copy(1, second)];
+    // But no copy at all must not look like a disk that never held one.
+    if (failures.length > 0 && !copies.some((each) => each !== undefined)) throw failures[0];
+    return copies;
   }
 
   #decode(at: number): Copy | undefined {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Session } from "shared/protocol/api.ts";
-import { type Api, ApiError } from "../ports.ts";
+import type { Api } from "../ports.ts";
 import { hashFile } from "./hasher.ts";
 import { request } from "./request.ts";
 import { uploadFile } from "./upload.ts";
@@ -18,20 +18,11 @@ async function json<T>(method: string, path: string, body?: unknown): Promise<T>
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }
 
-async function session(): Promise<Session | null> {
-  try {
-    return await json<Session>("GET", "/api/v1/session");
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return null;
-    throw error;
-  }
-}
-
 /** The people's API of the server that served this page. */
 export const API: Api = {
   login: (user, password) => json("POST", "/api/v1/login", { user, password }),
   logout: () => json("POST", "/api/v1/logout"),
-  session,
+  session: async () => await json<Session | undefined>("GET", "/api/v1/whoami") ?? null,
   publish: (body) => json("POST", "/api/v1/releases", body),
   addHardware: (hardware) => json("POST", "/api/v1/hardware", { hardware }),
   offer: (releases) => json("POST", "/api/v1/campaigns", { releases }),

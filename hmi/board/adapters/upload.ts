@@ -21,6 +21,9 @@ const PIECE_TIMEOUT_MS = 120_000;
 /** Refusals that pass: somebody else sends the same file, or the offset moved meanwhile. */
 const PASSING = ["uploadBusy", "uploadOffsetDiffers", "tooManyAttempts"];
 
+/** What is sent of a file before anything is known: as little as can be in vain. */
+const PROBE_BYTES = 1;
+
 /**
  * Uploads a file under its digest. A file that the server has already is not sent.
  *
@@ -35,7 +38,9 @@ export async function uploadFile(file: File, sha256: string, watch: FileWatch): 
   let failures = 0;
   while (offset !== file.size) {
     try {
-      offset ??= await standing(sha256, watch.signal);
+      offset ??= failures === 0
+        ? await begin(file, sha256, watch.signal)
+        : await standing(sha256, watch.signal);
       watch.onProgress(offset);
       if (offset >= file.size) return;
       const startedMs = performance.now();
@@ -60,6 +65,19 @@ export async function uploadFile(file: File, sha256: string, watch: FileWatch): 
 function passes(error: ApiError): boolean {
   return error.status === 0 || error.status >= 500 && error.refusal.name !== "storeFull" ||
     PASSING.includes(error.refusal.name);
+}
+
+/**
+ * Where to begin. As a rule nothing of the file is there, and to ask for what is not there is a
+ * 404, which a browser logs as an error of the page: so the first byte is sent instead.
+ */
+async function begin(file: File, sha256: string, signal: AbortSignal): Promise<number> {
+  try {
+    return (await sendPiece(file, sha256, { offset: 0, sent: PROBE_BYTES, signal })).offset;
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.refusal.name !== "uploadOffsetDiffers") throw error;
+    return await standing(sha256, signal); // An earlier attempt left something: go on with it.
+  }
 }
 
 async function standing(sha256: string, signal: AbortSignal): Promise<number> {

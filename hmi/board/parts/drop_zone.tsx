@@ -6,6 +6,7 @@
 import type { VNode } from "preact";
 import { useSignal } from "@preact/signals";
 import type { Desk } from "../desk.ts";
+import { droppedOf, oneFile } from "../dropped.ts";
 import { jobView, type UploadJob } from "../upload_job.ts";
 import { formatBytes } from "../../format.ts";
 import { Icon } from "../../parts/icon.tsx";
@@ -16,9 +17,10 @@ export function DropZone({ desk }: { readonly desk: Desk }): VNode {
   const over = useSignal(false);
   const error = desk.errors.value.file;
   const job = desk.job.value;
-  const take = (files: FileList | null | undefined) => {
-    const file = files?.[0];
-    if (file !== undefined) void desk.take(file);
+  const drop = (transfer: DataTransfer) => {
+    const file = oneFile(droppedOf(transfer));
+    if (typeof file === "string") desk.refuse(file);
+    else void desk.take(file);
   };
   return (
     <div
@@ -29,11 +31,15 @@ export function DropZone({ desk }: { readonly desk: Desk }): VNode {
         event.preventDefault();
         over.value = true;
       }}
-      onDragLeave={() => over.value = false}
+      onDragLeave={(event) => {
+        // It is told also when the pointer only goes on to something inside.
+        const { currentTarget: zone, relatedTarget: to } = event;
+        if (!(to instanceof Node && zone.contains(to))) over.value = false;
+      }}
       onDrop={(event) => {
         event.preventDefault();
         over.value = false;
-        take(event.dataTransfer?.files);
+        if (event.dataTransfer !== null) drop(event.dataTransfer);
       }}
     >
       {job !== null ? <Job desk={desk} job={job} /> : (
@@ -52,7 +58,8 @@ export function DropZone({ desk }: { readonly desk: Desk }): VNode {
         type="file"
         class="spoken"
         onChange={(event) => {
-          take(event.currentTarget.files);
+          const file = event.currentTarget.files?.[0];
+          if (file !== undefined) void desk.take(file);
           event.currentTarget.value = ""; // The same file may be chosen again.
         }}
       />

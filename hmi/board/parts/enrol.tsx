@@ -58,6 +58,13 @@ export function Enrol({ board }: { readonly board: Board }): VNode {
 }
 
 function Token({ vin, token }: { readonly vin: string; readonly token: string }): VNode {
+  const options = [
+    "--data DIR",
+    `--server ${location.origin}`,
+    "--hmi 127.0.0.1:8090",
+    `--vin ${vin}`,
+    `--enrol ${token}`,
+  ];
   return (
     <div class="token" role="status">
       <p>
@@ -66,9 +73,8 @@ function Token({ vin, token }: { readonly vin: string; readonly token: string })
       <code data-testid="enrol-token">{token}</code>
       <p class="muted">Start the vehicle with</p>
       <code>
-        deno task vehicle --data DIR --server {location.origin} --hmi 127.0.0.1:8090 --vin {vin}
-        {" "}
-        --enrol {token}
+        <span>deno task vehicle</span>
+        {options.map((option) => [" ", <span key={option}>{option}</span>])}
       </code>
     </div>
   );

@@ -8,10 +8,11 @@
 // deno-lint-ignore-file no-console
 import { fileURLToPath } from "node:url";
 import type { Clock } from "shared/clock.ts";
+import { systemClock } from "shared/host/clock_system.ts";
+import { provePage } from "shared/host/page_proof.ts";
 import { sha256Digest, sha256Hex } from "shared/node/digest.ts";
 import { HmiSnapshot } from "shared/protocol/hmi.ts";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
-import { systemClock } from "vehicle/adapters/clock_system.ts";
 import type { FileDisk } from "vehicle/adapters/disk_file.ts";
 import { openEcu } from "vehicle/adapters/ecu_storage.ts";
 import { runnerFactory } from "vehicle/adapters/runner_factory.ts";
@@ -153,33 +154,17 @@ async function showAll(
     pagesDir: shipped("hmi"),
   }, () => {});
   try {
-    const page = await get(`${vehicle.hmi}/`, "text/html", signal);
-    const names = [...new TextDecoder().decode(page).matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)];
-    const assets = [];
-    for (const [, name] of names) {
-      const type = name!.endsWith(".css") ? "text/css" : "text/javascript";
-      assets.push(sha256Hex(await get(`${vehicle.hmi}${name}`, type, signal)));
-    }
-    if (assets.length < 2) throw new Error("Cannot show the screen: its page names no script");
+    const proof = await provePage(vehicle.hmi, signal);
     const shown = await firstSnapshot(vehicle.hmi, signal);
     const { version, slot } = shown.ecus.find(({ serial }) => serial === PROFILE.serial) ?? {};
     if (!version || !slot) throw new Error("Cannot show the screen: the ECU runs nothing");
     return {
       ...{ v: 1, selfTest: "headunit", ok: true, deno: Deno.version.deno, arch: Deno.build.arch },
-      ...{ page: sha256Hex(page), assets, version, slot },
+      ...{ ...proof, version, slot },
     };
   } finally {
     await vehicle.stop();
   }
-}
-
-/** Fetches a file as a browser would. */
-async function get(url: string, type: string, signal: AbortSignal): Promise<Uint8Array> {
-  const answer = await fetch(url, { signal });
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  const found = answer.headers.get("content-type") ?? "";
-  if (answer.status === 200 && found.startsWith(type)) return bytes;
-  throw new Error(`Cannot get ${url}: it answers ${answer.status} with ${found}, wanted ${type}`);
 }
 
 /** What the screen would draw first. */

@@ -4,7 +4,12 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
-import type { Address } from "../config.ts";
+
+/** Where a listener listens. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
 
 /**
  * Makes the failure for a listener that could not be opened.
@@ -14,7 +19,7 @@ import type { Address } from "../config.ts";
  * @param cause What went wrong.
  * @returns The failure.
  */
-export function cannotListen(address: Address, flag: string, cause: Error): UpdateFailure {
+export function cannotListen(address: Place, flag: string, cause: Error): UpdateFailure {
   const where = `${address.host}:${address.port}`;
   const reason = /EADDRINUSE|in use|os error 98/i.test(cause.message)
     ? "another program has this port; end it, or choose another port"
@@ -38,7 +43,7 @@ export function cannotListen(address: Address, flag: string, cause: Error): Upda
  * @returns What `open` returns.
  * @throws {UpdateFailure} `preconditionFailed` If it throws.
  */
-export function portTaken<T>(address: Address, flag: string, open: () => T): T {
+export function portTaken<T>(address: Place, flag: string, open: () => T): T {
   try {
     return open();
   } catch (cause) {

@@ -1,16 +1,19 @@
 /**
- * The data folder: one process at a time, and the port that was free last time.
+ * The lock of a data folder: one process at a time.
  *
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
+
+/** How long a lock is waited for that should be free: before Deno 2.7 there is only waiting. */
+const LOCK_MS = 1000;
 
 /**
  * Makes the folder, if it is new, and locks it.
  *
  * @param dataDir The folder.
  * @returns The lock: freed when it is closed, or when the process dies.
- * @throws {UpdateFailure} `preconditionFailed` if it cannot be written or is in use.
+ * @throws {UpdateFailure} `preconditionFailed` If it cannot be written or is in use.
  */
 export async function lockFolder(dataDir: string): Promise<Deno.FsFile> {
   let lock: Deno.FsFile;
@@ -20,7 +23,7 @@ export async function lockFolder(dataDir: string): Promise<Deno.FsFile> {
   } catch (cause) {
     throw new UpdateFailure(
       "preconditionFailed",
-      dataDir,
+      "--data",
       `Cannot use data folder "${dataDir}": ${(cause as Error).message}; make it writable or ` +
         "choose another --data",
       { cause },
@@ -30,35 +33,10 @@ export async function lockFolder(dataDir: string): Promise<Deno.FsFile> {
   lock.close();
   throw new UpdateFailure(
     "preconditionFailed",
-    dataDir,
+    "--data",
     `Cannot use data folder "${dataDir}": another process does; stop it or choose another --data`,
   );
 }
-
-/**
- * The port that was taken last time.
- *
- * @param dataDir The folder.
- * @returns The port, or `undefined`.
- */
-export function keptPort(dataDir: string): number | undefined {
-  try {
-    const port = Number(Deno.readTextFileSync(`${dataDir}/hmi-port`));
-    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-/** Remembers the port for the next start. */
-export function keepPort(dataDir: string, port: number): void {
-  // Written once: on a full medium, writing it again would lose it.
-  if (keptPort(dataDir) !== port) Deno.writeTextFileSync(`${dataDir}/hmi-port`, `${port}\n`);
-}
-
-/** How long a lock is waited for that should be free: before Deno 2.7 there is only waiting. */
-const LOCK_MS = 1000;
 
 /** Takes the lock if it is free. The process that holds one frees it by its death at the latest. */
 async function tryLock(lock: Deno.FsFile): Promise<boolean> {

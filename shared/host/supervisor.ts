@@ -1,9 +1,11 @@
 /**
  * Runs this very program as a child, for `--supervise`. The child's stdin is its lifeline: it
- * ends when the supervisor does, also by SIGKILL.
+ * ends when the supervisor does, also by SIGKILL. What the supervisor writes there the child's
+ * event loop has to answer; see `watchdog.ts`.
  *
  * @module
  */
+import { UpdateFailure } from "shared/failure.ts";
 import type { LastError } from "shared/protocol/messages.ts";
 import {
   type Ending,
@@ -14,8 +16,9 @@ import {
 } from "shared/restart_policy.ts";
 import { supervise, type SupervisedChild } from "shared/supervise.ts";
 import { systemClock } from "./clock_system.ts";
+import { isSignOfLife, Watchdog } from "./watchdog.ts";
 
-/** A clean stop says goodbye and closes its disks; after this it is no longer waited for. */
+/** A clean stop says goodbye and closes what is open; after this it is no longer waited for. */
 const STOP_MS = 15_000;
 /** How long output may lag behind the end: grandchildren may hold the pipe. */
 const DRAIN_MS = 500;
@@ -57,7 +60,7 @@ export function runSupervised(
   policy: RestartPolicy = RESTART_POLICY,
 ): Promise<number> {
   const log = (line: string) => write(`supervisor: ${line}\n`);
-  const spawn = (lastError: LastError | undefined) => start(command, lastError);
+  const spawn = (lastError: LastError | undefined) => start(command, lastError, policy);
   return supervise({ clock: systemClock, log, spawn, stop, policy });
 }
 
@@ -70,11 +73,15 @@ export function dieOfUncaught(): void {
   globalThis.addEventListener("unhandledrejection", (event) => die(event, event.reason));
 }
 
-/** Says why the process ends, in the line that supervisors look for, and with the stack. */
+/**
+ * Says why the process ends, in the line that supervisors look for. A failure of the catalogue
+ * says all in its message; anything else comes with its stack.
+ */
 export function sayFatal(error: unknown): void {
   const first = String(error).split("\n")[0]!;
-  const whole = error instanceof Error ? Deno.inspect(error, { colors: false }) : first;
-  write(`${FATAL_PREFIX}${first}\n${whole}\n`);
+  const known = error instanceof UpdateFailure || !(error instanceof Error);
+  const stack = known ? "" : `${Deno.inspect(error, { colors: false })}\n`;
+  write(`${FATAL_PREFIX}${first}\n${stack}`);
 }
 
 function die(event: Event, error: unknown): void {
@@ -83,7 +90,11 @@ function die(event: Event, error: unknown): void {
   Deno.exit(1);
 }
 
-function start({ program, args }: Command, lastError: LastError | undefined): SupervisedChild {
+function start(
+  { program, args }: Command,
+  lastError: LastError | undefined,
+  { silenceMs }: RestartPolicy,
+): SupervisedChild {
   const told = lastError === undefined ? [] : ["--last-error", JSON.stringify(lastError)];
   const lifeline = args.includes("--lifeline") ? [] : ["--lifeline"];
   let child: Deno.ChildProcess;
@@ -101,7 +112,7 @@ function start({ program, args }: Command, lastError: LastError | undefined): Su
   let late: ReturnType<typeof setTimeout> | undefined;
   return {
     pid: child.pid,
-    ended: endOf(child).finally(() => clearTimeout(late)),
+    ended: endOf(child, silenceMs).finally(() => clearTimeout(late)),
     stop() {
       signal(child, "SIGTERM");
       late ??= setTimeout(() => signal(child, "SIGKILL"), STOP_MS);
@@ -110,19 +121,24 @@ function start({ program, args }: Command, lastError: LastError | undefined): Su
 }
 
 /** Passes on what the child says, and remembers what it says of its own end. */
-async function endOf(child: Deno.ChildProcess): Promise<Ending> {
+async function endOf(child: Deno.ChildProcess, silenceMs: number): Promise<Ending> {
   let error: string | null = null;
+  const watchdog = new Watchdog(child.stdin, silenceMs, () => {
+    error = `hung: its event loop stood still for ${silenceMs / 1000} s`;
+    signal(child, "SIGKILL"); // One that listens to nothing hears no other.
+  });
   const stop = new AbortController();
   const said = eachLine(child.stderr, stop.signal, (line) => {
+    if (isSignOfLife(line)) return watchdog.alive();
     write(`${line}\n`);
     error = fatalLine(line) ?? error;
   });
-  const { code, signal } = await child.status;
+  const status = await child.status;
   const drained = setTimeout(() => stop.abort(), DRAIN_MS);
   await said;
   clearTimeout(drained);
-  await child.stdin.close().catch(() => {}); // Its other end is gone already.
-  return { code, signal, error };
+  await watchdog.end();
+  return { code: status.code, signal: status.signal, error };
 }
 
 async function eachLine(

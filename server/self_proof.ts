@@ -6,10 +6,10 @@
  * @module
  */
 // deno-lint-ignore-file no-console
-import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import mqtt from "mqtt";
 import { z } from "zod";
+import { fetchFile, provePage } from "shared/host/page_proof.ts";
 import { EnrolAnswer, Enrolment, Session } from "shared/protocol/api.ts";
 import { SERVER_STATUS_TOPIC } from "shared/protocol/topics.ts";
 import { type RunningServer, startServer } from "./compose.ts";
@@ -64,19 +64,9 @@ async function tryAll(data: string, signal: AbortSignal): Promise<ServerAnswer> 
   const { http, device } = server.urls;
   try {
     for (const probe of ["/healthz", "/readyz"]) {
-      await get(`${http}${probe}`, "application", signal);
+      await fetchFile(`${http}${probe}`, "application", signal);
     }
-    const page = await get(`${http}/`, "text/html", signal);
-    const assets = [];
-    for (
-      const [, name] of new TextDecoder().decode(page).matchAll(
-        /(?:src|href)="(\/assets\/[^"]+)"/g,
-      )
-    ) {
-      const type = name!.endsWith(".css") ? "text/css" : "text/javascript";
-      assets.push(digest(await get(`${http}${name}`, type, signal)));
-    }
-    if (assets.length < 2) throw new Error("Cannot show the board: its page names no script");
+    const shown = await provePage(http, signal);
     const { role, token } = await post(`${http}/api/v1/login`, Session, signal, {
       user: "admin",
       password: adminPassword,
@@ -92,21 +82,12 @@ async function tryAll(data: string, signal: AbortSignal): Promise<ServerAnswer> 
     if (!manifest.ok) throw new Error(`Cannot ask the Director: it answers ${manifest.status}`);
     return {
       ...{ v: 1, selfTest: "ota-server", ok: true, deno: Deno.version.deno },
-      ...{ arch: Deno.build.arch, page: digest(page), assets, role },
+      ...{ arch: Deno.build.arch, ...shown, role },
       status: await statusByMqtt(server, secret, signal),
     };
   } finally {
     await server.stop();
   }
-}
-
-/** Fetches a file as a browser would. */
-async function get(url: string, type: string, signal: AbortSignal): Promise<Uint8Array> {
-  const answer = await fetch(url, { signal });
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  const found = answer.headers.get("content-type") ?? "";
-  if (answer.status === 200 && found.startsWith(type)) return bytes;
-  throw new Error(`Cannot get ${url}: it answers ${answer.status} with ${found}, wanted ${type}`);
 }
 
 async function post<T>(
@@ -153,8 +134,4 @@ async function statusByMqtt(
   } finally {
     await client.endAsync(true);
   }
-}
-
-function digest(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
