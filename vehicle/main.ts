@@ -157,9 +157,8 @@ export async function main(args: readonly string[]): Promise<never> {
     const code = exitCodeOf(error);
     if (error instanceof UpdateFailure) {
       log(`${error.message} (${error.failure}, ${error.code}). ${error.kind.remedy}`);
-    }
+    } else if (code !== 1 && !(error instanceof CommanderError)) log((error as Error).message);
     if (code === 1) sayFatal(error);
-    else if (!(error instanceof CommanderError)) log((error as Error).message);
     Deno.exit(code);
   }
 }
