@@ -5,10 +5,12 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert/mod.js";
+import { DatabaseSync } from "node:sqlite";
 import { UpdateFailure } from "shared/failure.ts";
 import { sha256Hex } from "shared/node/digest.ts";
 import type { DeltaJob } from "shared/protocol/api.ts";
 import { assertRefused, until } from "../fixture_test.ts";
+import { backToVersion } from "../old_records_test.ts";
 import { NOTES, vehicleReport } from "../samples_test.ts";
 import {
   apply,
@@ -151,11 +153,10 @@ Deno.test("records of a time without containers get one for each image, before v
   await test.report(secret, vehicleReport(1, [ivi(null, null)]));
   await test.server.stop();
   // What schema version 2 knew: the bare image, and nothing else.
-  const { DatabaseSync } = await import("node:sqlite");
-  const db = new DatabaseSync(`${test.config.data}/records.sqlite`);
-  db.exec(`DELETE FROM carriers WHERE json_extract(body, '$.format') = 'container';
-    DROP TABLE composites; DROP TABLE delta_jobs; DROP INDEX releases_by_image;
-    ALTER TABLE assignments DROP COLUMN held_until; PRAGMA user_version = 2`);
+  const file = `${test.config.data}/records.sqlite`;
+  await backToVersion(file, 2);
+  const db = new DatabaseSync(file);
+  db.exec("DELETE FROM carriers WHERE json_extract(body, '$.format') = 'container'");
   db.close();
   await test.restart();
   await test.server.core.deltas.idle();
