@@ -173,6 +173,21 @@ export class World {
     return ecu;
   }
 
+  /**
+   * Lengths of the containers that bring a release.
+   *
+   * @param release `HARDWARE/VERSION`.
+   * @param based Those from an older image, else those that need none.
+   * @returns In bytes.
+   */
+  async containerBytes(release: string, based: boolean): Promise<number[]> {
+    const found = (await this.#client.releases()).find((one) => one.release === release);
+    const carriers = (found?.carriers ?? []).filter(({ format, baseSha256 }) =>
+      format === "container" && (baseSha256 !== undefined) === based
+    );
+    return carriers.map(({ lengthBytes }) => lengthBytes);
+  }
+
   /** Bytes of carriers that the server sent so far, to this only vehicle. */
   async sentBytes(): Promise<number> {
     const signal = AbortSignal.timeout(15_000);

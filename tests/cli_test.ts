@@ -156,9 +156,8 @@ Deno.test("ota publish makes releases, and refuses each bad input by its name", 
       const { stdout } = await run("releases", "--json");
       const release = stdout.trim().split("\n").map((line) => JSON.parse(line))
         .find((row) => row.release === "ivi-rpi4/1.1.0");
-      assertEquals(release.carriers.map((row: { format: string }) => row.format).sort(), [
-        ...["bsdiff40", "raw"],
-      ]);
+      const formats = new Set(release.carriers.map((row: { format: string }) => row.format));
+      assertEquals(formats, new Set(["raw", "container", "bsdiff40"]));
       assertEquals(release.notes, NOTES);
     });
     await t.step("a patch alone makes a release", async () => {
