@@ -25,6 +25,8 @@ import {
 } from "shared/protocol/api.ts";
 import { type CommandError, commandError, EXIT, problemError } from "./exit.ts";
 
+/** A server whose disk stands still for half a minute answers late, and has lost nothing. */
+const ANSWER_TIMEOUT_MS = 4 * REQUEST_TIMEOUT_MS;
 /** The server proves a patch before it answers: 1 GiB takes minutes on a small machine. */
 const PUBLISH_TIMEOUT_MS = 30 * 60_000;
 
@@ -168,7 +170,7 @@ export class ApiClient {
       const response = await this.send(next, {
         method: "GET",
         headers: { accept: "application/json" },
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       });
       if (!response.ok) throw await problemOf(response, this.server);
       const page = await readAnswer(response, z.array(schema), `GET ${path}`);
@@ -185,7 +187,7 @@ export class ApiClient {
     schema: z.ZodType<T>,
     options: { readonly body?: unknown; readonly timeoutMs?: number } = {},
   ): Promise<T> {
-    const { body, timeoutMs = REQUEST_TIMEOUT_MS } = options;
+    const { body, timeoutMs = ANSWER_TIMEOUT_MS } = options;
     const response = await this.send(path, {
       method,
       headers: { accept: "application/json", "content-type": "application/json" },
