@@ -83,8 +83,9 @@ export const PROGRAMS: readonly Program[] = [
     folders: ["/var/lib/ota-server"],
     readOnly: ["/etc/ota-server"],
     env: ["OTA_ADMIN_PASSWORD", "OTA_BROKER_USER", "OTA_BROKER_PASSWORD"],
-    sys: ["statfs"], // Whether an upload fits.
-    run: [SELF],
+    // Whether an upload fits; carriers are made after requests were answered.
+    sys: ["statfs", "setPriority"],
+    run: [SELF, "/usr/bin/prlimit"], // The latter bounds what makes carriers.
     flags: ["--v8-flags=--max-semi-space-size=1"],
   },
 ];

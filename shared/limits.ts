@@ -80,9 +80,9 @@ export const DELTA_JOB_MS = 2 * 60 * 60_000;
 export const MAX_DELTA_JOB_ATTEMPTS = 3;
 /**
  * How long vehicles that could take a delta are not told of a new campaign while it is made: a
- * small delta is there in seconds, and none is worth more than a minute's delay of a repair.
+ * small delta is there in seconds, and none is worth a longer delay of a repair.
  */
-export const DELTA_HOLD_MS = 60_000;
+export const DELTA_HOLD_MS = 20_000;
 /** An image below this travels sooner than a delta is made: nobody waits, unless for a patch. */
 export const MIN_HELD_BYTES = MIB;
 

@@ -156,6 +156,47 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `compiled server makes a delta by itself, in a bounded process, and the head unit takes ` +
+    `it${skipped}`,
+  ignore,
+  async fn() {
+    await compiled();
+    await using world = await new CompiledWorld([
+      ecu("cluster", "cluster-sim", { runner: "opaque", trialSeconds: 0 }),
+    ]).start();
+    const bytes = new Uint8Array(10_000_000).map((_, i) => (i * i) >> 7);
+    const image = `${world.folder}/image`;
+    await Deno.writeFile(image, bytes);
+    const first = await world.publish(image, "cluster-sim", "1.0.0");
+    await world.watch(first.campaign, 0);
+    await Deno.writeFile(image, bytes.fill(7, 5_000_000, 5_000_100));
+    const second = await world.publish(image, "cluster-sim", "1.1.0");
+    const bounds = new Set<string>();
+    const look = setInterval(() => {
+      for (const pid of processesNaming("--delta-child")) bounds.add(dataLimit(pid));
+    }, 5);
+    const via = await world.hmi(({ ecus }) =>
+      ecus.some(({ progress }) => progress !== null && progress.via !== "full")
+    ).finally(() => clearInterval(look));
+    assertEquals(via.ecus[0]!.progress?.via, "delta");
+    await world.watch(second.campaign, 0);
+    assert(bounds.has(String(4 * 2 ** 30)), `${[...bounds]}`);
+    const { cluster } = await world.ecus();
+    assertEquals([cluster!.version, cluster!.sha256], ["1.1.0", second.sha256]);
+  },
+});
+
+/** How much memory for data a process may take. */
+function dataLimit(pid: number): string {
+  try {
+    const limits = Deno.readTextFileSync(`/proc/${pid}/limits`);
+    return /Max data size +(\S+)/.exec(limits)?.[1] ?? "";
+  } catch {
+    return ""; // It has just ended.
+  }
+}
+
 /** Tries everything that an image must not be able to do, and shows what it could. */
 const BURGLAR = (folder: string) => `
   const identity = ${JSON.stringify(`${folder}/vehicle/identity.json`)};

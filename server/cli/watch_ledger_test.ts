@@ -86,6 +86,22 @@ Deno.test("WatchLedger takes no state of an earlier assignment for one of this c
   assertEquals(seen, ["ivi assigned", "ivi downloading", "ivi rolledBack"]);
 });
 
+Deno.test("WatchLedger says once that a vehicle waits for its delta, and then what it does", () => {
+  const watched = ledger();
+  const waits = campaign([[VIN, "assigned"]]);
+  const held: Campaign = {
+    ...waits,
+    vehicles: waits.vehicles.map((row) => ({ ...row, heldUntil: AT })),
+  };
+  const idle = vehicle("confirmed", { desired: null });
+  watched.take({ campaigns: [held], vehicles: [] });
+  const [line, ...more] = watched.take({ campaigns: [], vehicles: [idle] });
+  assertEquals([line!.state, line!.heldUntil, more], ["assigned", AT, []]);
+  assertEquals(watched.standing(), `${VIN} assigned (held for a delta)`);
+  assertEquals(states(watched, waits, vehicle("downloading")), ["ivi downloading"]);
+  assertEquals(watched.verdict(), undefined);
+});
+
 Deno.test("WatchLedger watches one vehicle when told which", () => {
   const watched = ledger("confirmed", VIN);
   const both = campaign([[OTHER, "failed"], [VIN, "trial"]]);

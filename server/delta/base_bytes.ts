@@ -32,8 +32,13 @@ export class BaseBytes {
   readonly #source: RandomRead;
   readonly #pageBytes: number;
   readonly #maxPages: number;
-  /** By number; the order of insertion is that of the last use. */
-  readonly #pages = new Map<number, Uint8Array>();
+  /** By number; absent where a page is not in memory. */
+  readonly #pages: (Uint8Array | undefined)[];
+  /** By number: used since the hand last passed it. */
+  readonly #used: Uint8Array;
+  /** The numbers of the pages in memory: a clock, whose hand takes the first unused one away. */
+  readonly #resident: number[] = [];
+  #hand = 0;
 
   /**
    * @param source The base; its length must not change.
@@ -46,9 +51,10 @@ export class BaseBytes {
     const whole = this.lengthBytes <= residentBytes;
     this.#pageBytes = whole ? Math.max(this.lengthBytes, 1) : pageBytes;
     this.#maxPages = whole ? 1 : Math.max(2, Math.floor(residentBytes / pageBytes));
-    if (!whole) return;
-    this.bytes = new Uint8Array(this.lengthBytes);
-    this.#pages.set(0, this.bytes);
+    const pages = Math.ceil(this.lengthBytes / this.#pageBytes);
+    this.#pages = new Array<Uint8Array | undefined>(pages).fill(undefined);
+    this.#used = new Uint8Array(pages);
+    if (whole) this.bytes = new Uint8Array(this.lengthBytes);
   }
 
   /** Whether the base lies in memory as one page. */
@@ -81,10 +87,8 @@ export class BaseBytes {
   seek(offset: number): void {
     if (offset >= this.start && offset < this.end) return;
     const number = Math.floor(offset / this.#pageBytes);
-    let page = this.#pages.get(number);
-    if (page === undefined) page = this.#load(number);
-    else this.#pages.delete(number);
-    this.#pages.set(number, page);
+    const page = this.#pages[number] ?? this.#load(number);
+    this.#used[number] = 1;
     this.bytes = page;
     this.start = number * this.#pageBytes;
     this.end = Math.min(this.start + this.#pageBytes, this.lengthBytes);
@@ -92,15 +96,23 @@ export class BaseBytes {
 
   #load(number: number): Uint8Array {
     let page: Uint8Array | undefined;
-    if (this.#pages.size >= this.#maxPages) {
-      const [oldest, bytes] = this.#pages.entries().next().value!;
-      this.#pages.delete(oldest);
-      page = bytes;
+    if (this.#resident.length < this.#maxPages) this.#resident.push(number);
+    else {
+      while (this.#used[this.#resident[this.#hand]!] === 1) {
+        this.#used[this.#resident[this.#hand]!] = 0;
+        this.#hand = (this.#hand + 1) % this.#maxPages;
+      }
+      const oldest = this.#resident[this.#hand]!;
+      page = this.#pages[oldest];
+      this.#pages[oldest] = undefined;
+      this.#resident[this.#hand] = number;
+      this.#hand = (this.#hand + 1) % this.#maxPages;
     }
     page ??= new Uint8Array(this.#pageBytes);
     const start = number * this.#pageBytes;
     const length = Math.min(this.#pageBytes, this.lengthBytes - start);
     readInto(this.#source, start, page.subarray(0, length));
+    this.#pages[number] = page;
     return page;
   }
 

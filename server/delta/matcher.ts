@@ -27,6 +27,17 @@ const RECENT_SHIFTS = 8;
 const MIN_PIECE_HITS = 8;
 /** Chains hold strangers too: two or three on average, any number in a base made to harm. */
 const MAX_CHAIN_STEPS = 64;
+/** A new piece grows back so far at most: farther back it would have been found earlier. */
+const BACKWARD_BYTES = 64 * 1024;
+/**
+ * Where two places fit alike, as in repeated data, each new piece is compared with all that the
+ * last one was. So many bytes a byte of the segment may go into that, then pieces grow back by
+ * {@linkcode SPENT_BACKWARD_BYTES} only: else it would be the square of the segment's length.
+ */
+const BACKWARD_WORK = 32;
+const SPENT_BACKWARD_BYTES = 1024;
+/** A piece is not grown over so many more misses than hits: beyond, it would begin anew. */
+const HOPELESS_BYTES = 512;
 /** Zeros from elsewhere in the base, where the place at hand has none. */
 const MIN_ZERO_BYTES = 64;
 
@@ -67,6 +78,7 @@ export class Matcher {
    */
   match(segment: Uint8Array, imageOffset: number, pieces: PieceList): void {
     pieces.clear();
+    this.#backwardLeft = BACKWARD_WORK * segment.length;
     this.#chooseStart(segment, imageOffset);
     const found = { at: 0, base: 0, length: 0 };
     let [start, startBase, scan] = [0, imageOffset + this.#shift, 0];
@@ -236,14 +248,18 @@ export class Matcher {
     for (let i = 0; i < most;) {
       if (base[i] === segment[at + i]) hits++;
       i++;
-      if (hits * 2 - i > best) [best, length] = [hits * 2 - i, i];
+      const score = hits * 2 - i;
+      if (score > best) [best, length] = [score, i];
+      else if (score < best - HOPELESS_BYTES) break;
     }
     return length;
   }
 
   /** The same for the next piece, backwards. */
   #growBackward(segment: Uint8Array, at: number, place: number, start: number): number {
-    const most = Math.min(at - start, place);
+    const bound = this.#backwardLeft > 0 ? BACKWARD_BYTES : SPENT_BACKWARD_BYTES;
+    const most = Math.min(at - start, place, bound);
+    this.#backwardLeft -= most;
     if (most <= 0) return 0;
     // Right-aligned, so that both scratch arrays can be indexed from the end of the gap.
     const base = this.#backward.subarray(0, most);
@@ -252,12 +268,15 @@ export class Matcher {
     let [hits, best, length] = [0, 0, 0];
     for (let i = 1; i <= most; i++) {
       if (base[most - i] === segment[at - i]) hits++;
-      if (hits * 2 - i > best) [best, length] = [hits * 2 - i, i];
+      const score = hits * 2 - i;
+      if (score > best) [best, length] = [score, i];
+      else if (score < best - HOPELESS_BYTES) break;
     }
     return length;
   }
 
   #backwardBytes = 0;
+  #backwardLeft = 0;
 
   /** Where both reach the same bytes: how many of these the earlier piece keeps. */
   #bestCut(

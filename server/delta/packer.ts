@@ -62,13 +62,23 @@ export class Packer {
   }
 
   /**
+   * About how long bytes would become.
+   *
+   * @param bytes The bytes.
+   * @returns Bytes.
+   */
+  look(bytes: Uint8Array): number {
+    return this.#encode(bytes, LOOK).stored.length;
+  }
+
+  /**
    * Chooses the stream that compresses best.
    *
    * @param streams At least one.
    * @returns Its index.
    */
   choose(streams: readonly Uint8Array[]): number {
-    const looks = streams.map((stream) => this.#encode(stream, LOOK).stored.length);
+    const looks = streams.map((stream) => this.look(stream));
     const limit = Math.min(...looks) * RIVAL_SHARE;
     const rivals = streams.keys().filter((i) => looks[i]! <= limit).toArray();
     if (rivals.length === 1) return rivals[0]!;

@@ -23,8 +23,10 @@ import { isZero } from "./zeros.ts";
 
 /** A piece has eight equal bytes at least (matcher.ts). */
 const MIN_PIECE_BYTES = 8;
-/** From this share on of the segment, a payload may be longer than the segment compressed alone. */
-const LARGE_PAYLOAD_SHARE = 0.2;
+/** A payload below this share of its segment is taken without a look at the segment alone. */
+const SMALL_PAYLOAD_SHARE = 0.04;
+/** The best codec makes no less of a segment than this share of a first look. */
+const LOOK_SHARE = 0.6;
 /** Candidates of one hash: the longest of so many is as good as that of all, within 1 %. */
 const DEPTH = 16;
 /** Transform 0: a byte of difference for each byte of the pieces. */
@@ -89,7 +91,11 @@ export class SegmentEncoder {
       return { operation: OPERATION.copy, payload: writeCopyPayload(this.#pieces.base[0]!) };
     }
     const added = this.#add(segment, imageOffset, literalBytes);
-    if (added && added.payload.length < LARGE_PAYLOAD_SHARE * segment.length) return added;
+    if (added) {
+      const { length } = added.payload;
+      if (length < SMALL_PAYLOAD_SHARE * segment.length) return added;
+      if (length < LOOK_SHARE * this.#packer.look(segment)) return added;
+    }
     const alone = this.#alone(segment);
     return added && added.payload.length < alone.payload.length ? added : alone;
   }

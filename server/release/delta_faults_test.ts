@@ -114,6 +114,30 @@ Deno.test("a server that ends in the middle of a job begins it anew, and gives u
   assertEquals(delta.state, "kept");
 });
 
+Deno.test("a job whose end could not be written down is begun anew when the records work again", async () => {
+  const { test, maker } = await world();
+  await using _ = test;
+  await published(test, "1.0.0", OLD);
+  const { records } = test.server.core.ports;
+  const write = records.write.bind(records);
+  const gate = Promise.withResolvers<void>();
+  maker.gate = gate.promise;
+  await test.publish("ivi-rpi4", "1.1.0", { sha256: await test.upload(FRESH) });
+  await until("a job to run", async () => (await jobs(test))[2]?.state === "running");
+  let refused = 0;
+  records.write = () => {
+    refused++;
+    records.write = write;
+    return Promise.reject(new UpdateFailure("storeFull", "store", "Cannot keep the records: full"));
+  };
+  gate.resolve();
+  await test.server.core.deltas.idle();
+  assertEquals(refused, 1);
+  const ends = (await jobs(test)).slice(0, 3).map(({ state, reason }) => [state, reason]);
+  assertEquals(ends, [["dropped", "larger"], ["kept", null], ["dropped", "larger"]]);
+  assertEquals(temporary(test), []);
+});
+
 Deno.test("an image that is gone or damaged fails its job only, and an image is no delta of itself", async () => {
   const { test, maker, secret } = await world();
   await using _ = test;

@@ -137,13 +137,14 @@ export class DeltaJobs {
         resumed = true;
         const row = await this.#take();
         if (row !== undefined) await this.#run(row);
-        else {
+        else if (this.#wake.promise === woken) { // Else there came something meanwhile.
           this.#isIdle = true;
           this.#idle.resolve();
           await woken;
         }
       } catch (error) {
         this.ports.log(`Cannot go on making carriers: ${(error as Error).stack}`);
+        resumed = false; // What could not be written down may still be marked as running.
         await this.ports.clock.sleep(PAUSE_MS, this.#closing.signal).catch(() => undefined);
       }
     }

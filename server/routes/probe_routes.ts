@@ -41,11 +41,13 @@ export const PROBE_ROUTES: readonly Route[] = [
     async handle(_c, core) {
       const { records } = core.ports;
       const { releases, running, vehicles } = await records.read((tables) => tables.counts());
+      const waiting = await records.read((tables) => tables.queuedDeltaJobs());
       const text = core.metrics.text([
         { name: "ota_releases", help: "Releases", value: releases },
         { name: "ota_campaigns_running", help: "Campaigns that run", value: running },
         { name: "ota_vehicles", help: "Vehicles enrolled", value: vehicles },
         { name: "ota_vehicles_online", help: "Vehicles connected", value: core.ledger.online },
+        { name: "ota_delta_jobs_waiting", help: "Carriers to be made", value: waiting },
         { name: "ota_watchers", help: "Open live feeds", value: core.feed.watchers },
       ]);
       return new Response(text, {
