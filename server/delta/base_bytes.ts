@@ -54,7 +54,7 @@ export class BaseBytes {
     const pages = Math.ceil(this.lengthBytes / this.#pageBytes);
     this.#pages = new Array<Uint8Array | undefined>(pages).fill(undefined);
     this.#used = new Uint8Array(pages);
-    if (whole) this.bytes = new Uint8Array(this.lengthBytes);
+    if (whole) this.bytes = this.#pages[0] = new Uint8Array(this.lengthBytes);
   }
 
   /** Whether the base lies in memory as one page. */

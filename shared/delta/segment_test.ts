@@ -6,7 +6,7 @@ import { nodeCodecs } from "../node/codecs.ts";
 import { nodeHash } from "../node/digest.ts";
 import { containerHeadBytes, OPERATION, parseContainerHead } from "./container.ts";
 import { type RandomRead, readArray } from "./random_read.ts";
-import { applySegment } from "./segment.ts";
+import { applySegment, SegmentScratch } from "./segment.ts";
 import { CODEC, maxPiecesBytes, writeAddPayload, writePieces } from "./segment_write.ts";
 import { VarintReader, VarintWriter } from "./segment_varint.ts";
 
@@ -20,6 +20,7 @@ function apply(
   plan: SegmentPlan,
   image: Uint8Array,
   base: RandomRead | null = readArray(BASE),
+  scratch = new SegmentScratch(SEGMENT),
 ): Uint8Array {
   const file = makeContainer({
     ...{ image, base: BASE, leafBytes: SEGMENT, segmentBytes: SEGMENT, plan: () => plan },
@@ -27,7 +28,7 @@ function apply(
   const head = parseContainerHead(file.subarray(0, containerHeadBytes(file)), {
     ...{ hash: nodeHash, maxImageBytes: image.length },
   });
-  const tools = { codecs: nodeCodecs, hash: nodeHash, out: new Uint8Array(SEGMENT) };
+  const tools = { codecs: nodeCodecs, hash: nodeHash, out: new Uint8Array(SEGMENT), scratch };
   return applySegment(head, 0, plan.payload, base, tools).slice();
 }
 
@@ -178,4 +179,31 @@ Deno.test("varints come back as they went, in the shortest form", () => {
   assertEquals(values.map(() => reader.unsigned()), values);
   assertEquals(signed.map(() => reader.signed()), signed);
   assertEquals(reader.done, true);
+  for (
+    const bytes of [[255, 255, 255, 255, 255, 255, 255, 127], [
+      128,
+      128,
+      128,
+      128,
+      128,
+      128,
+      128,
+      16,
+    ]]
+  ) {
+    const long = new VarintReader(Uint8Array.from(bytes)); // 2^56 - 1, and 2^53 itself.
+    assertThrows(() => long.unsigned(), UpdateFailure, "too long");
+  }
+});
+
+Deno.test("working memory that served one base serves another", () => {
+  const scratch = new SegmentScratch(SEGMENT);
+  const pieces = writePieces(
+    [{ literalBytes: 0, pieceBytes: 100, baseOffset: 50, hasDifference: false }],
+    0,
+  );
+  for (const base of [BASE, BASE.map((byte) => byte ^ 255)]) {
+    const image = base.slice(50, 150);
+    assertEquals(apply(streams(pieces), image, readArray(base), scratch), image);
+  }
 });

@@ -146,6 +146,27 @@ Deno.test("zstd refuses giant windows, dictionaries and bombs before they cost m
   }
 });
 
+Deno.test("zstd refuses a match from before the beginning, and work beyond the output", () => {
+  /** One literal, then one match of three bytes; the last byte has the bits of its distance. */
+  const sequence = (bits: number) => {
+    const content = [0x08, 65, 1, 0x54, 1, 2, 0, bits];
+    return frame(80, Uint8Array.of(content.length << 3 | 2 << 1 | 1, 0, 0, ...content));
+  };
+  for (const [name, decode] of ZSTD) {
+    if (name === "plain" || !ignore) {
+      assertEquals(decode(sequence(0b100), 4), new Uint8Array(4).fill(65), name);
+    }
+    assertRefused(() => decode(sequence(0b101), 4)); // Distance 2, and one byte is there.
+    assertRefused(() => decode(sequence(0b111), 4));
+    assertRefused(() => decode(sequence(0b1000), 4)); // A bit is left.
+    assertRefused(() => decode(sequence(0b10), 4)); // One is missing.
+    assertRefused(() => decode(sequence(0b100), 5));
+  }
+  assertRefused(() => plainZstd(sequence(0b101), 4), "too far back");
+  assertRefused(() => plainZstd(sequence(0b1000), 4), "do not end");
+  assertRefused(() => plainZstd(sequence(0b100), 3), "too many bytes");
+});
+
 Deno.test("brotli takes exactly one stream of exactly the length", () => {
   const raw = text(50_000, 4);
   const stored = brotliOf(raw);
