@@ -31,6 +31,9 @@ Deno.test("unmetNeed() says what is missing, and of several needs the first", ()
   assertEquals(empty, "it needs cam/1.0.0, and beside it would run nothing");
   assertEquals(why(ecu("body", 2), ecu("cam", 1)), undefined);
   assertEquals(unmetNeed([], []), undefined);
+  // The server knows counters only: the same one is enough.
+  const told = [ecu("body", 2), ecu("cam", 1)].map((each) => ({ ...each, release: null }));
+  assertEquals(why(...told), undefined);
 });
 
 Deno.test("unmetNeed() takes only the very release when its counter is unknown", () => {
