@@ -97,7 +97,7 @@ Deno.test("on real processes: a line that swaps bytes and ranges again and again
   console.log(`    confirmed after ${((performance.now() - begunMs) / 1000).toFixed(1)} s`);
 });
 
-Deno.test("on real processes: a line that always swaps bytes fails as slotDigestDiffers, and the next release installs", async () => {
+Deno.test("on real processes: a line that always swaps bytes fails as containerDamaged, and the next release installs", async () => {
   await using world = new JourneyWorld([ecu("ivi", "ivi-rpi4")]);
   const proxy = world.proxy = new TroubleProxy();
   await world.start();
@@ -107,7 +107,7 @@ Deno.test("on real processes: a line that always swaps bytes fails as slotDigest
   const watched = await world.ota("watch", "--campaign", campaign, "--timeout", "60");
   assertEquals(watched.code, 1, watched.stderr);
   const { ivi } = await world.ecus();
-  assertEquals([ivi!.state, ivi!.failure?.name], ["failed", "slotDigestDiffers"]);
+  assertEquals([ivi!.state, ivi!.failure?.name], ["failed", "containerDamaged"]);
   console.log(`    told after ${((performance.now() - begunMs) / 1000).toFixed(1)} s`);
   proxy.trouble = () => undefined;
   const good = await world.publish(firmware("ivi-1.1.0"), "ivi-rpi4", "2.0.0");
