@@ -134,6 +134,29 @@ Deno.test("passed never holds for an image that hung before its trial was listen
   );
 });
 
+Deno.test("passed never rests on a heartbeat that waited while this process was held up", () => {
+  const listened = (until: number) => {
+    const health = new Health(BOOTED, TRIAL);
+    health.selfTest(true, "all checks");
+    for (let at = JUDGE_EVERY_MS; at <= until; at += JUDGE_EVERY_MS) health.listen(BOOTED + at);
+    return health;
+  };
+  // Heard before the first look after a long time: it may be as old as that time.
+  const first = listened(5000);
+  first.beat(BOOTED + 60_000);
+  assertEquals(first.passed, false);
+  first.listen(BOOTED + 60_000);
+  assertEquals([first.passed, first.verdict()], [false, null]);
+  // Heard at the end of the trial, but among the first: a pipe may take some turns to be emptied.
+  const late = listened(9500);
+  late.listen(BOOTED + 30_000);
+  late.beat(BOOTED + 30_100);
+  assertEquals(late.passed, false);
+  for (const at of [30_250, 30_500]) late.listen(BOOTED + at);
+  late.beat(BOOTED + 30_600);
+  assertEquals(late.passed, true);
+});
+
 Deno.test("trialLeftMs() counts down to zero and no further, and waits while this process is held up", () => {
   const left = (at: number, life: Life = {}) => lived(at, life).trialLeftMs(BOOTED + at);
   assertEquals([0, 4000, TRIAL, TRIAL + 250].map((at) => left(at)), [TRIAL, 6000, 0, 0]);
