@@ -16,8 +16,8 @@ import { LEAF_BYTES, SEGMENT_BYTES } from "shared/limits.ts";
 import { type HashParts, leafHash } from "shared/merkle.ts";
 import type { StreamDigest } from "shared/node/digest.ts";
 import { BaseBytes } from "./base_bytes.ts";
-import { BaseIndex } from "./base_index.ts";
-import { type Effort, type EncodeCodecs, Packer } from "./packer.ts";
+import { BaseIndex, type IndexGeometry } from "./base_index.ts";
+import { COMPRESSIBLE_SHARE, type Effort, type EncodeCodecs, Packer } from "./packer.ts";
 import { type EncodeBase, SegmentEncoder } from "./segment_encoder.ts";
 import { isZero } from "./zeros.ts";
 
@@ -85,8 +85,13 @@ export class EncodeGivenUp extends Error {
  * position is indexed, and so on: more entries take more memory and time than they bring.
  */
 const DENSE_INDEX_BYTES = 8 * 1024 * 1024;
-/** A hash over more bytes finds fewer candidates that lead nowhere; over fewer, shorter matches. */
-const [DENSE_WINDOW_BYTES, SPARSE_WINDOW_BYTES] = [12, 16];
+/**
+ * A hash over more bytes finds fewer candidates that lead nowhere; over fewer, shorter matches.
+ * In a compressed base no eight bytes are there twice by chance, and each match counts.
+ */
+const [DENSE_WINDOW_BYTES, SPARSE_WINDOW_BYTES, COMPRESSED_WINDOW_BYTES] = [12, 16, 8];
+/** Whether a base is compressed is told from so many samples of it, of so many bytes each. */
+const [SAMPLES, SAMPLE_BYTES] = [16, 64 * 1024];
 
 /**
  * Encodes an image.
@@ -99,8 +104,8 @@ const [DENSE_WINDOW_BYTES, SPARSE_WINDOW_BYTES] = [12, 16];
 export function encodeContainer(options: EncodeOptions, sink: PayloadSink): EncodeResult {
   const { image, hash, leafBytes = LEAF_BYTES, segmentBytes = SEGMENT_BYTES } = options;
   const progress = new Progress(options);
-  const base = options.base ? readBase(options, progress) : null;
   const packer = new Packer(options.codecs, options.effort ?? "best");
+  const base = options.base ? readBase(options, packer, progress) : null;
   const encoder = new SegmentEncoder(base, packer, segmentBytes);
   const leaves = new LeafHashes(image.lengthBytes, leafBytes, hash);
   const digest = options.newDigest();
@@ -160,13 +165,14 @@ export function encodedHeadBytes(
 /** Reads the base once: digest, leaves, index, and the bytes themselves if they may stay. */
 function readBase(
   options: EncodeOptions,
+  packer: Packer,
   progress: Progress,
 ): EncodeBase & { readonly sha256: string; readonly root: Uint8Array } {
   const { hash, leafBytes = LEAF_BYTES, residentBytes } = options;
   const bytes = new BaseBytes(options.base!, residentBytes === undefined ? {} : { residentBytes });
-  const stepBytes = 2 ** Math.max(0, Math.ceil(Math.log2(bytes.lengthBytes / DENSE_INDEX_BYTES)));
-  const windowBytes = stepBytes > 4 ? SPARSE_WINDOW_BYTES : DENSE_WINDOW_BYTES;
-  const index = new BaseIndex(bytes.lengthBytes, { stepBytes, windowBytes });
+  const geometry = indexGeometry(options.base!, packer);
+  const { windowBytes } = geometry;
+  const index = new BaseIndex(bytes.lengthBytes, geometry);
   const leaves = new LeafHashes(bytes.lengthBytes, leafBytes, hash);
   const digest = options.newDigest();
   // Windows go across chunks: each chunk is indexed together with the end of the one before.
@@ -186,6 +192,23 @@ function readBase(
     progress.add(chunk.length);
   }
   return { bytes, index, sha256: digest.hex(), root: rootOfLeaves(leaves.bytes, hash) };
+}
+
+/** How dense an index of the base is to be, and over how many bytes. */
+function indexGeometry(base: EncodeSource, packer: Packer): IndexGeometry {
+  const { lengthBytes } = base;
+  const stepBytes = 2 ** Math.max(0, Math.ceil(Math.log2(lengthBytes / DENSE_INDEX_BYTES)));
+  let [sampled, shrunk] = [0, 0];
+  for (let i = 0; i < SAMPLES; i++) {
+    const offset = Math.floor(i / SAMPLES * lengthBytes);
+    const sample = base.read(offset, Math.min(SAMPLE_BYTES, lengthBytes - offset));
+    sampled += sample.length;
+    shrunk += packer.look(sample);
+  }
+  if (shrunk > COMPRESSIBLE_SHARE * sampled) {
+    return { stepBytes, windowBytes: COMPRESSED_WINDOW_BYTES };
+  }
+  return { stepBytes, windowBytes: stepBytes > 4 ? SPARSE_WINDOW_BYTES : DENSE_WINDOW_BYTES };
 }
 
 /** Leaf hashes, joined; those of zeros are made once. */

@@ -85,12 +85,36 @@ Deno.test("encode finds what a base has, wherever it is", async (t) => {
     ]);
     assert(cost(concatBytes(...parts.flat())) < 500 * (64 + 14));
   });
+  await t.step("runs of 11 bytes between new ones, in a base that is compressed", () => {
+    const parts = Array.from({ length: 500 }, (_, i) => [
+      randomBytes(64, 100 + i),
+      base.subarray(i * 397, i * 397 + 11),
+    ]);
+    // An index over 12 bytes finds none of them, and all of it would be new.
+    assert(cost(concatBytes(...parts.flat())) < 500 * (64 + 9));
+  });
   await t.step("one byte in a hundred changed", () => {
     assert(cost(changed(base, 100)) < 2000 * 1.5);
+  });
+  await t.step("moved, and one byte in a hundred changed", () => {
+    assert(cost(concatBytes(randomBytes(13, 1), changed(base, 100))) < 2000 * 1.5);
   });
   await t.step("zeros where there were none", () => {
     const image = base.slice().fill(0, 50_000, 150_000);
     assert(cost(image) < 200);
+  });
+});
+
+Deno.test("encode is never longer than the image, nor much longer than without a base", async (t) => {
+  await t.step("nothing in common", () => {
+    const encoded = roundTrip(randomBytes(90_000, 1), randomBytes(80_000, 2));
+    assert(payloadBytes(encoded) <= 80_000);
+  });
+  await t.step("much in common, and yet shorter alone", () => {
+    const periodic = (seed: number) =>
+      randomBytes(300_000, seed).map((byte, i) => byte % 20 === 0 ? byte : i % 7);
+    const [base, image] = [periodic(1), periodic(2)];
+    assert(payloadBytes(roundTrip(base, image)) <= payloadBytes(roundTrip(null, image)));
   });
 });
 

@@ -43,7 +43,7 @@ const SECOND_LOOK = { zstd: 16, brotli: 9 };
 /** Streams whose first looks are closer than this get a second one. */
 const RIVAL_SHARE = 1.25;
 /** Data that shrinks by less at the first look is compressed already: no use in trying harder. */
-const COMPRESSIBLE_SHARE = 0.98;
+export const COMPRESSIBLE_SHARE = 0.98;
 /** Shorter streams are stored: a frame has 9 bytes of its own. */
 const MIN_PACKED_BYTES = 12;
 
