@@ -11,7 +11,9 @@
 import { build } from "./build.ts";
 
 const REPORTS = ".tmp/junit";
-const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
+const OPTIONS = ["--sanitize-ops", "--sanitize-resources", "--preload=tests/deadline.ts"];
+/** A run that is not over by then hangs where no deadline of a test can end it, in a loop that never yields, ms. */
+const LONGEST_RUN_MS = 60 * 60_000;
 /** Folders whose tests get no permission at all. */
 const PURE = ["shared", "vehicle/bootloader", "vehicle/ecu", "vehicle/gateway", "vehicle/storage"]
   .concat("tests/sim", "tests/vehicle_world_test.ts");
@@ -29,10 +31,16 @@ async function run(name: string, args: readonly string[]): Promise<Counts> {
   const report = `${REPORTS}/${name}.xml`;
   await Deno.remove(report).catch(() => {}); // A report of an earlier run must not be counted.
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...SANITIZE, `--junit-path=${report}`, ...args],
+    args: ["test", ...OPTIONS, `--junit-path=${report}`, ...args],
     stdin: "null",
   });
-  const { code } = await command.spawn().status;
+  const child = command.spawn();
+  const timer = setTimeout(() => {
+    console.log(`${name}: not over after ${LONGEST_RUN_MS / 60_000} minutes, ended`);
+    child.kill("SIGKILL");
+  }, LONGEST_RUN_MS);
+  const { code } = await child.status;
+  clearTimeout(timer);
   const counts = countCases(await Deno.readTextFile(report).catch(() => ""));
   // A module that throws at its top level has no cases at all: the exit code tells.
   if (code !== 0 && counts.failed === 0) counts.failed = 1;

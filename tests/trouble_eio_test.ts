@@ -177,7 +177,7 @@ Deno.test({
   ignore: noStrace !== "",
   async fn() {
     await using world = await running();
-    const trace = await straced(world.server.pid, "inject=fdatasync,fsync:error=EIO");
+    const trace = await straced(world.server.pid, "fsync,fdatasync", ":error=EIO");
     const refused = await world.ota("hardware", "add", "never-added");
     assertEquals(refused.code, 1, refused.stderr);
     assertMatch(refused.stderr, /storeFailed|disk I\/O error/);
@@ -194,7 +194,7 @@ Deno.test({
 async function findStrace(): Promise<string> {
   const sleeper = new Deno.Command("sleep", { args: ["60"] }).spawn();
   try {
-    await (await straced(sleeper.pid, "trace=fsync")).stop();
+    await (await straced(sleeper.pid, "fsync")).stop();
     return "";
   } catch {
     return " (skipped: no strace)";
@@ -204,20 +204,26 @@ async function findStrace(): Promise<string> {
   }
 }
 
-/** Has the kernel's answers to a process changed, until it is stopped. */
-async function straced(pid: number, expression: string): Promise<{ stop(): Promise<void> }> {
+/** Has the kernel's answers to some system calls of a process changed, until it is stopped. */
+async function straced(
+  pid: number,
+  calls: string,
+  inject = "",
+): Promise<{ stop(): Promise<void> }> {
   const child = new Deno.Command("strace", {
-    args: ["-f", "-p", String(pid), "-e", expression],
+    args: ["-f", "-p", String(pid), "-e", `trace=${calls}`]
+      .concat(inject === "" ? [] : ["-e", `inject=${calls}${inject}`]),
     ...{ stdin: "null", stdout: "null", stderr: "piped" },
   }).spawn();
-  let said = "";
+  let begun = "";
   const attached = Promise.withResolvers<void>();
   const reading = (async () => {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-      said = (said + text).slice(-1000);
-      if (/attached/.test(said)) attached.resolve();
+      // Its beginning is kept, not its end: calls that follow may come in the same piece.
+      if (begun.length < 1000) begun += text;
+      if (/attached/.test(begun)) attached.resolve();
     }
-    attached.reject(new Error(`Cannot trace ${pid}: ${said}`));
+    attached.reject(new Error(`Cannot trace ${pid}: ${begun}`));
   })();
   await attached.promise;
   return {
