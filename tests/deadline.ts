@@ -43,7 +43,7 @@ export function withDeadlines(deadlineMs: number): void {
     });
     register(...given);
   };
-  Deno.test = Object.assign(wrapped, Deno.test);
+  (Deno as { test: unknown }).test = Object.assign(wrapped, Deno.test);
 }
 
 withDeadlines(DEADLINE_MS);
