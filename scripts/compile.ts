@@ -70,10 +70,11 @@ export const PROGRAMS: readonly Program[] = [
     sys: [],
     // prlimit bounds images; the shell runs the self-tests that a profile names.
     run: [SELF, "/usr/bin/prlimit", "/bin/sh"],
-    // The heap bound is for images: under `deno run` their host has its own.
+    // The heap bound is for images: under `deno run` their host has its own. The rest as in deno.json.
     flags: [
       "--unstable-worker-options",
-      "--v8-flags=--max-semi-space-size=1,--max-old-space-size=256",
+      "--v8-flags=--max-semi-space-size=1,--max-old-space-size=256,--expose-gc," +
+      "--max-inlined-bytecode-size-cumulative=200",
     ],
   },
   {

@@ -92,6 +92,8 @@ export interface VehicleProcessOptions extends ProcessOptions {
  * they pile up to some 100 MB before anybody looks (measured: tests/bench/memory.ts).
  */
 const YOUNG_SPACE = "--v8-flags=--max-semi-space-size=1";
+const VEHICLE_FLAGS = `${YOUNG_SPACE},--expose-gc,--max-inlined-bytecode-size-cumulative=200`;
+const VEHICLE = "vehicle/main.ts";
 
 const ANY_PORT = "127.0.0.1:0";
 const ServerReady = z.object({ http: z.url(), device: z.url(), mqtt: z.string() });
@@ -124,7 +126,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
  * @throws {Error} If it ends or says nothing before it listens; the message carries its last lines.
  */
 export async function startVehicleProcess(options: VehicleProcessOptions): Promise<VehicleProcess> {
-  const { running, ready } = await start("vehicle/main.ts", [
+  const { running, ready } = await start(VEHICLE, [
     ...["--data", options.data, "--server", options.server, "--vin", options.vin],
     ...["--hmi", options.hmi ?? ANY_PORT],
     ...(options.enrol === undefined ? [] : ["--enrol", options.enrol]),
@@ -207,9 +209,10 @@ async function start<T>(
   args: readonly string[],
   options: ProcessOptions & { readonly ready: z.ZodType<T> },
 ): Promise<{ running: Running; ready: T }> {
+  const flags = entry === VEHICLE ? VEHICLE_FLAGS : YOUNG_SPACE;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--quiet", YOUNG_SPACE, ...options.runtime ?? []],
+      ...["run", "-A", "--quiet", flags, ...options.runtime ?? []],
       ...[entry, "--json", "--lifeline"],
       ...(options.supervise === true ? ["--supervise"] : []),
       ...args,

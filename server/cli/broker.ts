@@ -13,13 +13,6 @@ import {
 import type { Context } from "./context.ts";
 import { commandError, EXIT, usageError } from "./exit.ts";
 
-/** Explains the command in its help. */
-export const ABOUT_BROKER: string = `
-Start the server with --broker URL, OTA_BROKER_USER and OTA_BROKER_PASSWORD first: the files let
-in that user and every enrolled vehicle. With --broker-passwords DIR/passwords and
---broker-pid DIR/mosquitto.pid the server keeps the passwords up to date by itself; else run this
-again and have Mosquitto reload after each enrolment. Then: mosquitto -c DIR/mosquitto.conf`;
-
 /** Options of `ota broker mosquitto`. */
 export interface BrokerOptions {
   readonly out: string;

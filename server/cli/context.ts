@@ -1,13 +1,17 @@
 /**
- * What every command is handed: which server, which token, where to print.
+ * What every command is handed: which server, which token, where to print. What talks to a server
+ * is loaded when a command asks for it: some never do.
  *
  * @module
  */
 import type { z } from "zod";
-import { ApiClient } from "./client.ts";
+import type { ApiClient } from "./client.ts";
 import { commandError, EXIT, usageError } from "./exit.ts";
-import { CredentialStore, type Environment, homeFolder, serverAddress } from "./credentials.ts";
+import type { CredentialStore, Environment } from "./credentials.ts";
+import { load } from "./load.ts";
 import { Output } from "./output.ts";
+
+const credentials = () => load<typeof import("./credentials.ts")>("./credentials.ts");
 
 /** The options that every command has. */
 export interface CommonOptions {
@@ -33,7 +37,8 @@ export class Context {
   }
 
   /** The kept tokens. @throws {CommandError} If there is no folder for them. */
-  credentials(): CredentialStore {
+  async credentials(): Promise<CredentialStore> {
+    const { CredentialStore, homeFolder } = await credentials();
     return new CredentialStore(homeFolder(this.env));
   }
 
@@ -43,9 +48,10 @@ export class Context {
    * @returns Its address, or `undefined` if neither is given.
    * @throws {CommandError} If it is no address.
    */
-  namedServer(): string | undefined {
+  async namedServer(): Promise<string | undefined> {
     const named = this.#options.server ?? this.env("OTA_SERVER");
-    return named ? serverAddress(named) : undefined;
+    if (!named) return undefined;
+    return (await credentials()).serverAddress(named);
   }
 
   /**
@@ -56,9 +62,10 @@ export class Context {
    */
   async client(): Promise<ApiClient> {
     const token = this.env("OTA_TOKEN");
-    const named = this.namedServer();
+    const named = await this.namedServer();
+    const { ApiClient } = await load<typeof import("./client.ts")>("./client.ts");
     if (token && named !== undefined) return new ApiClient(named, token);
-    const store = this.credentials();
+    const store = await this.credentials();
     const server = named ?? await store.lastServer();
     if (server === undefined) {
       throw usageError(

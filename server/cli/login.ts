@@ -24,8 +24,8 @@ export interface LoginOptions {
  */
 export async function login(context: Context, options: LoginOptions): Promise<void> {
   const { user } = options;
-  const store = context.credentials();
-  const server = context.namedServer() ?? await store.lastServer();
+  const store = await context.credentials();
+  const server = await context.namedServer() ?? await store.lastServer();
   if (server === undefined) {
     throw usageError("Cannot log in: no server is named", "Give --server URL");
   }

@@ -4,44 +4,31 @@
  * @module
  */
 import { Command, CommanderError, Option } from "commander";
-import { MAX_IMAGE_BYTES } from "shared/limits.ts";
-import { ABOUT_BROKER, brokerMosquitto, type BrokerOptions } from "./broker.ts";
-import { offer, steer } from "./campaign.ts";
+import type { BrokerOptions } from "./broker.ts";
 import { type CommonOptions, Context } from "./context.ts";
-import { delta, type DeltaOptions } from "./delta.ts";
+import type { DeltaOptions } from "./delta.ts";
 import { asCommandError, EXIT, usageError } from "./exit.ts";
-import { addHardware, listCampaigns, listHardware, listReleases, listVehicles } from "./lists.ts";
-import { enrol, login, type LoginOptions } from "./login.ts";
-import { NOTE_DEFAULTS, NOTE_NAMES } from "./notes.ts";
+import { ABOUT, ABOUT_BROKER, ABOUT_PUBLISH, ROLES } from "./help.ts";
+import { load } from "./load.ts";
+import type { LoginOptions } from "./login.ts";
 import { Output } from "./output.ts";
-import { patch } from "./patch.ts";
-import { publish, type PublishOptions } from "./publish.ts";
-import { addUser, listUsers, removeUser, ROLES, setPassword, type UserOptions } from "./users.ts";
-import { watch, type WatchCommandOptions } from "./watch.ts";
+import type { PublishOptions } from "./publish.ts";
+import type { UserOptions } from "./users.ts";
+import type { WatchCommandOptions } from "./watch.ts";
 
-const ABOUT = `
-Server: --server URL, else OTA_SERVER, else that of the last login.
-Rights: OTA_TOKEN, else what \`ota login\` kept under OTA_HOME
-        (default: headunit-ota in the user's configuration folder).
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable, 4 refused,
-            5 a precondition does not hold, 6 rolled back.`;
-
-const ABOUT_PUBLISH = `
-IMAGE is the file that an ECU runs, at most ${MAX_IMAGE_BYTES} bytes. With --delta-from it is a
-patch from that version, made by bsdiff or \`ota delta\`; for a version that exists, the patch is
-added to it. The server makes deltas by itself, from what vehicles still run.
-An upload that was cut goes on where it stopped when the command is run again.
-
-Notes, as UN R156 wants them: ${NOTE_NAMES.join(", ")}.
-A FILE is JSON with these five keys, or lines of "key: value"; none may be empty.
-TEXT fills the purpose; the others then say:
-  changes       ${NOTE_DEFAULTS.changes}
-  minutes       ${NOTE_DEFAULTS.minutes}
-  unavailable   ${NOTE_DEFAULTS.unavailable}
-  instructions  ${NOTE_DEFAULTS.instructions}`;
+// A command is loaded when it runs: `ota patch` on a small machine has no use for the rest.
+const login = () => load<typeof import("./login.ts")>("./login.ts");
+const users = () => load<typeof import("./users.ts")>("./users.ts");
+const lists = () => load<typeof import("./lists.ts")>("./lists.ts");
+const publishCommand = () => load<typeof import("./publish.ts")>("./publish.ts");
+const deltaCommand = () => load<typeof import("./delta.ts")>("./delta.ts");
+const patchCommand = () => load<typeof import("./patch.ts")>("./patch.ts");
+const brokerCommand = () => load<typeof import("./broker.ts")>("./broker.ts");
+const watchCommand = () => load<typeof import("./watch.ts")>("./watch.ts");
+const campaign = () => load<typeof import("./campaign.ts")>("./campaign.ts");
 
 /** Runs one command with its arguments as typed, `Command` included. */
-type Action = (context: Context, args: string[], options: never) => Promise<void> | void;
+type Action = (context: Context, args: string[], options: never) => Promise<void>;
 
 function add(parent: Command, usage: string, options: {
   readonly about: string;
@@ -68,24 +55,30 @@ function several(value: string, before: string[] = []): string[] {
 function addPeople(ota: Command): void {
   add(ota, "login", {
     about: "log in, and keep the token for the other commands",
-    action: (context, _args, options: LoginOptions) => login(context, options),
+    action: async (context, _args, options: LoginOptions) =>
+      await (await login()).login(context, options),
   })
     .option("--user <name>", "who logs in", "admin")
     .option("--plain-http", "log in over an unencrypted network")
     .addHelpText("after", "\nAsks for the password on a terminal; takes OTA_PASSWORD if set.");
   add(ota, "enrol", {
     about: "make a one-time token for a vehicle",
-    action: (context, _args, options: { vin: string }) => enrol(context, options.vin),
+    action: async (context, _args, options: { vin: string }) =>
+      await (await login()).enrol(context, options.vin),
   }).requiredOption("--vin <vin>", "the vehicle: 17 capital letters and digits");
 }
 
 function addUsers(ota: Command): void {
   const user = ota.command("user").description("who can log in");
   const asks = "\nAsks for the new password on a terminal; takes OTA_NEW_PASSWORD if set.";
-  add(user, "list", { about: "list them", action: listUsers });
+  add(user, "list", {
+    about: "list them",
+    action: async (context) => await (await users()).listUsers(context),
+  });
   add(user, "add <name>", {
     about: "add somebody",
-    action: (context, [name], options: UserOptions) => addUser(context, name!, options),
+    action: async (context, [name], options: UserOptions) =>
+      await (await users()).addUser(context, name!, options),
   })
     .addOption(
       new Option("--role <role>", "what they may do; each may also do what those before it may")
@@ -95,11 +88,12 @@ function addUsers(ota: Command): void {
     .addHelpText("after", asks);
   add(user, "remove <name>", {
     about: "remove somebody; their logins end at once",
-    action: (context, [name]) => removeUser(context, name!),
+    action: async (context, [name]) => await (await users()).removeUser(context, name!),
   });
   add(user, "password [name]", {
     about: "set a password, by default one's own; other logins of that user end",
-    action: (context, [name], options: UserOptions) => setPassword(context, name, options),
+    action: async (context, [name], options: UserOptions) =>
+      await (await users()).setPassword(context, name, options),
   })
     .option("--plain-http", "send the password over an unencrypted network")
     .addHelpText("after", `${asks}\nOne's own also wants the present one: OTA_PASSWORD if set.`);
@@ -108,7 +102,8 @@ function addUsers(ota: Command): void {
 function addReleases(ota: Command): void {
   add(ota, "publish <image>", {
     about: "upload an image or a patch, make a release of it and offer it",
-    action: (context, [image], options: PublishOptions) => publish(context, image!, options),
+    action: async (context, [image], options: PublishOptions) =>
+      await (await publishCommand()).publish(context, image!, options),
   })
     .requiredOption("--hardware <id>", "the hardware id it is built for")
     .requiredOption("--version <version>", "its version, like 1.2.0")
@@ -125,13 +120,18 @@ function addReleases(ota: Command): void {
     .addHelpText("after", ABOUT_PUBLISH);
   add(ota, "offer <release...>", {
     about: "offer releases, drafts or not, as one bundle",
-    action: (context, [releases]) => offer(context, releases as unknown as string[]),
+    action: async (context, [releases]) =>
+      await (await campaign()).offer(context, releases as unknown as string[]),
   }).addHelpText("after", "\nA RELEASE is written HARDWARE/VERSION, like ivi-rpi4/1.2.0.");
-  add(ota, "releases", { about: "list the releases", action: listReleases });
+  add(ota, "releases", {
+    about: "list the releases",
+    action: async (context) => await (await lists()).listReleases(context),
+  });
   add(ota, "delta <old> <new> <patch>", {
     about: "make a container that leads from one image to another",
     local: true,
-    action: (context, [old, image, patch], options: DeltaOptions) => {
+    action: async (context, [old, image, patch], options: DeltaOptions) => {
+      const { delta } = await deltaCommand();
       delta(context, { old: old!, new: image!, patch: patch! }, options);
     },
   })
@@ -142,19 +142,26 @@ function addReleases(ota: Command): void {
   add(ota, "patch <old> <patch> <new>", {
     about: "apply a container or a BSDIFF40 patch to a file; a full container takes - as OLD",
     local: true,
-    action: (context, [old, file, target]) => {
-      patch(context, { old: old!, patch: file!, new: target! });
+    action: async (context, [old, file, target]) => {
+      const { patch } = await patchCommand();
+      await patch(context, { old: old!, patch: file!, new: target! });
     },
   });
 }
 
 function addFleet(ota: Command): void {
-  add(ota, "vehicles", { about: "list the vehicles and their ECUs", action: listVehicles });
+  add(ota, "vehicles", {
+    about: "list the vehicles and their ECUs",
+    action: async (context) => await (await lists()).listVehicles(context),
+  });
   const hardware = ota.command("hardware").description("the known hardware ids");
-  add(hardware, "list", { about: "list them", action: listHardware });
+  add(hardware, "list", {
+    about: "list them",
+    action: async (context) => await (await lists()).listHardware(context),
+  });
   add(hardware, "add <id>", {
     about: "make one known",
-    action: (context, [id]) => addHardware(context, id!),
+    action: async (context, [id]) => await (await lists()).addHardware(context, id!),
   });
 }
 
@@ -162,7 +169,8 @@ function addBroker(ota: Command): void {
   const broker = ota.command("broker").description("the files of an outside MQTT broker");
   add(broker, "mosquitto", {
     about: "write Mosquitto's configuration, passwords and access list",
-    action: (context, _args, options: BrokerOptions) => brokerMosquitto(context, options),
+    action: async (context, _args, options: BrokerOptions) =>
+      await (await brokerCommand()).brokerMosquitto(context, options),
   })
     .requiredOption("--out <dir>", "where to; made if it is not there")
     .option("--listen <host:port>", "where Mosquitto listens (default: as the server's --broker)")
@@ -171,10 +179,14 @@ function addBroker(ota: Command): void {
 }
 
 function addCampaigns(ota: Command): void {
-  add(ota, "campaigns", { about: "list the campaigns", action: listCampaigns });
+  add(ota, "campaigns", {
+    about: "list the campaigns",
+    action: async (context) => await (await lists()).listCampaigns(context),
+  });
   add(ota, "watch", {
     about: "follow a campaign until it is confirmed",
-    action: (context, _args, options: WatchCommandOptions) => watch(context, options),
+    action: async (context, _args, options: WatchCommandOptions) =>
+      await (await watchCommand()).watch(context, options),
   })
     .option("--vin <vin>", "only this vehicle")
     .option("--campaign <id>", "which one (default: the newest)")
@@ -188,7 +200,7 @@ function addCampaigns(ota: Command): void {
   for (const verb of ["halt", "resume", "withdraw"] as const) {
     add(ota, `${verb} <campaign>`, {
       about: verbs[verb],
-      action: (context, [id]) => steer(context, verb, id!),
+      action: async (context, [id]) => await (await campaign()).steer(context, verb, id!),
     });
   }
 }

@@ -8,17 +8,7 @@ import { Notes } from "shared/protocol/common.ts";
 import { parseAs, parseJsonAs } from "shared/parse.ts";
 import { UpdateFailure } from "shared/failure.ts";
 import { z } from "zod";
-
-/** The names of the notes, in the order of the regulation. */
-export const NOTE_NAMES = ["purpose", "changes", "minutes", "unavailable", "instructions"] as const;
-
-/** What a one-line note says of the other four; `--help` shows it. */
-export const NOTE_DEFAULTS: Omit<Notes, "purpose"> = {
-  changes: "See the purpose; no other function changes",
-  minutes: 10,
-  unavailable: "The functions of the updated control unit, while it restarts",
-  instructions: "Park safely, set the brake, and do not drive until the display reports the result",
-};
+import { NOTE_DEFAULTS, NOTE_NAMES } from "./help.ts";
 
 /**
  * Notes from one line.

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert/mod.js";
 import fc from "fast-check";
 import { UpdateFailure } from "shared/failure.ts";
-import { NOTE_DEFAULTS, NOTE_NAMES, notesFromFile, notesFromText } from "./notes.ts";
+import { NOTE_DEFAULTS, NOTE_NAMES } from "./help.ts";
+import { notesFromFile, notesFromText } from "./notes.ts";
 
 const WHOLE = {
   purpose: "Fixes the radio; not critical",

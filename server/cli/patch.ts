@@ -5,12 +5,12 @@
  */
 import { UpdateFailure } from "shared/failure.ts";
 import { MAX_IMAGE_BYTES } from "shared/limits.ts";
-import { applyBsdiff40, isBsdiff40 } from "shared/delta/bsdiff40.ts";
+import { applyBsdiff40, type Bunzip2, isBsdiff40 } from "shared/delta/bsdiff40.ts";
 import type { RandomRead } from "shared/delta/random_read.ts";
-import { bunzip2 } from "shared/node/bunzip2.ts";
 import { sha256Digest } from "shared/node/digest.ts";
 import type { Context } from "./context.ts";
 import { openRead, openWrite, removeIfThere } from "./files.ts";
+import { load } from "./load.ts";
 import { type ImageSink, isContainerFile, patchContainer } from "./patch_container.ts";
 
 /**
@@ -23,14 +23,14 @@ import { type ImageSink, isContainerFile, patchContainer } from "./patch_contain
  * `deltaDamaged` if it is not whole, `deltaBaseDiffers` if OLD is not what it starts from.
  * @throws {CommandError} Usage, if a file cannot be read or NEW cannot be written.
  */
-export function patch(
+export async function patch(
   context: Context,
   paths: { readonly old: string; readonly patch: string; readonly new: string },
-): void {
+): Promise<void> {
   using stack = new DisposableStack();
   const file = stack.use(openRead(paths.patch));
   const openBase = () => stack.use(openRead(paths.old));
-  const apply = isContainerFile(file) ? patchContainer : isBsdiff40(file) ? patchBsdiff40 : null;
+  const apply = await wayOf(file);
   if (apply === null) {
     throw new UpdateFailure(
       "patchDamaged",
@@ -57,15 +57,26 @@ export function patch(
   }
 }
 
+/** How a file is applied; what only BSDIFF40 needs is loaded for it alone. */
+async function wayOf(file: RandomRead): Promise<typeof patchContainer | null> {
+  if (isContainerFile(file)) return patchContainer;
+  if (!isBsdiff40(file)) return null;
+  const { bunzip2 } = await load<typeof import("shared/node/bunzip2.ts")>(
+    "../../shared/node/bunzip2.ts",
+  );
+  return (patch, openBase, sink) => patchBsdiff40(patch, openBase(), sink, bunzip2);
+}
+
 function patchBsdiff40(
   file: RandomRead,
-  openBase: () => RandomRead,
+  base: RandomRead,
   sink: ImageSink,
+  bunzip2: Bunzip2,
 ): { readonly lengthBytes: number; readonly sha256: string } {
   const digest = sha256Digest();
   let lengthBytes = 0;
   const options = { bunzip2, maxImageBytes: MAX_IMAGE_BYTES };
-  for (const piece of applyBsdiff40(file, openBase(), options)) {
+  for (const piece of applyBsdiff40(file, base, options)) {
     digest.update(piece);
     lengthBytes += piece.length;
     sink.write(piece);

@@ -9,9 +9,6 @@ import { argument, type Context } from "./context.ts";
 import { usageError } from "./exit.ts";
 import { askPassword, refusePlainHttp } from "./login.ts";
 
-/** The roles, lowest first. */
-export const ROLES: readonly string[] = UserRole.options;
-
 /** Options of `ota user add` and `ota user password`. */
 export interface UserOptions {
   readonly role?: string;

@@ -20,9 +20,11 @@ const SHORT_COPY_BYTES = 128;
 
 /** Working memory of ADD, used again for each segment. */
 export class SegmentScratch {
-  readonly pieces: Uint8Array;
-  readonly difference: Uint8Array;
-  readonly literals: Uint8Array;
+  /**
+   * The streams of one segment, decoded, one behind the other: together they are seldom longer than
+   * the segment, and memory that is never touched is never resident.
+   */
+  readonly streams: Uint8Array;
   /** A part of the base, from `windowStart` to `windowEnd`. */
   readonly window: Uint8Array = new Uint8Array(WINDOW_BYTES);
   windowStart = 0;
@@ -32,9 +34,7 @@ export class SegmentScratch {
 
   /** @param segmentBytes The longest segment. */
   constructor(readonly segmentBytes: number) {
-    this.pieces = new Uint8Array(maxPiecesBytes(segmentBytes));
-    this.difference = new Uint8Array(segmentBytes);
-    this.literals = new Uint8Array(segmentBytes);
+    this.streams = new Uint8Array(maxPiecesBytes(segmentBytes) + 2 * segmentBytes);
   }
 }
 
@@ -121,12 +121,11 @@ function readStreams(
   ] as const;
   const storedBytes = streams[0].storedBytes + streams[1].storedBytes + streams[2].storedBytes;
   if (storedBytes !== payload.length - head.at) throw damaged("streams that do not fill a payload");
-  let at = head.at;
-  const [pieces, difference, literals] = streams.map((stream, i) => {
-    const stored = payload.subarray(at, at + stream.storedBytes);
-    at += stream.storedBytes;
-    const memory = [scratch.pieces, scratch.difference, scratch.literals][i]!;
-    return decodeStream(stream.codec, stored, memory.subarray(0, stream.rawBytes), from.codecs);
+  let [at, made] = [head.at, 0];
+  const [pieces, difference, literals] = streams.map(({ codec, storedBytes, rawBytes }) => {
+    const stored = payload.subarray(at, at += storedBytes);
+    const target = scratch.streams.subarray(made, made += rawBytes);
+    return decodeStream(codec, stored, target, from.codecs);
   }) as [Uint8Array, Uint8Array, Uint8Array];
   return {
     pieces: new VarintReader(pieces),

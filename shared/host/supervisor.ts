@@ -23,7 +23,7 @@ const STOP_MS = 15_000;
 /** How long output may lag behind the end: grandchildren may hold the pipe. */
 const DRAIN_MS = 500;
 /** As in deno.json: the young space that keeps streaming within bounds. */
-const RUN = ["run", "-A", "--quiet", "--v8-flags=--max-semi-space-size=1"];
+const YOUNG_SPACE = "--max-semi-space-size=1";
 
 /** This very program, wherever it was moved to: what a compiled one has the right to run. */
 const SELF = "/proc/self/exe";
@@ -38,12 +38,17 @@ export interface Command {
  * This program: the compiled binary, or its main module under Deno.
  *
  * @param args Its arguments, without what makes it a supervisor.
+ * @param v8Flags What deno.json sets for it beside the young space; a compiled one has them baked in.
  * @returns The command.
  */
-export function ownCommand(args: readonly string[]): Command {
+export function ownCommand(args: readonly string[], v8Flags: readonly string[] = []): Command {
   const own = args.filter((arg) => arg !== "--supervise");
   if (Deno.build.standalone) return { program: SELF, args: own };
-  return { program: Deno.execPath(), args: [...RUN, Deno.mainModule, ...own] };
+  const flags = `--v8-flags=${[YOUNG_SPACE, ...v8Flags].join(",")}`;
+  return {
+    program: Deno.execPath(),
+    args: ["run", "-A", "--quiet", flags, Deno.mainModule, ...own],
+  };
 }
 
 /**

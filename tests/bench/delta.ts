@@ -1,16 +1,15 @@
 /**
  * Differences between real images: sizes, CPU and memory against the peers, in one run, each
- * result applied and compared byte for byte.
+ * result applied and compared byte for byte. What applying alone takes is in apply_memory.ts.
  *
  * The pairs lie in `$OTA_CORPUS/pairs/NAME/{old,new}` (default `./corpus`).
  *
  * @module
  */
 import { join } from "node:path";
-import { BSDIFF, CONTAINER, type Files, PEERS, type Tool, V8_FLAGS } from "./delta_peers.ts";
-import { type Cost, geomean, measured, median, whyNotMeasured } from "./measure.ts";
+import { BSDIFF, CONTAINER, type Files, PEERS, type Tool } from "./delta_peers.ts";
+import { assertSame, type Cost, geomean, isThere, median, whyNotMeasured } from "./measure.ts";
 
-const APPLIER = new URL("./delta_apply.ts", import.meta.url).pathname;
 /** The pairs of the size goal; the others only have to beat the best peer. */
 const GOAL = ["vcfw", "libcrypto", "esbuild", "kernel", "root-ext4"];
 const NAMES = [...GOAL, "deno", "root-sqzst"];
@@ -67,12 +66,11 @@ export async function benchDelta(
       }
       results.set(pair, found);
     }
-    const memory = pairs.includes("root-ext4") ? await applyMemory(corpus, folder, log) : null;
     const versions = await Promise.all(tools.map(async (tool) => await tool.version()));
     return [
       `Tools: ${[...new Set(versions)].join("; ")}.` +
       (absent.length > 0 ? ` Absent: ${absent.join(", ")}.` : ""),
-      goals(results, memory),
+      goals(results),
       table(results, "Size in bytes", ({ bytes }) => bytes.toLocaleString("en")),
       table(results, "User CPU to make, s (median, lowest to highest)", ({ make }) => spread(make)),
       table(results, "Peak memory to make, MiB", ({ make }) => mib(peak(make)).toFixed(0)),
@@ -88,14 +86,6 @@ export async function benchDelta(
   }
 }
 
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
 async function run(tool: Tool, files: Files): Promise<Result> {
   const { size } = await Deno.stat(files.new);
   const make: Cost[] = [];
@@ -105,73 +95,6 @@ async function run(tool: Tool, files: Files): Promise<Result> {
   await assertSame(files.out, files.new);
   await Deno.remove(files.out);
   return { bytes: (await Deno.stat(files.patch)).size, make, apply };
-}
-
-async function assertSame(a: string, b: string): Promise<void> {
-  const { code } = await new Deno.Command("cmp", { args: ["-s", a, b] }).output();
-  if (code !== 0) throw new Error(`Cannot use the result: ${a} is not ${b}`);
-}
-
-interface Memory {
-  /** Highest resident memory in MiB: an empty program, ours loaded, 134 MB and 1 GiB applied. */
-  readonly empty: number;
-  readonly loaded: number;
-  readonly small: number;
-  readonly large: number;
-}
-
-async function applyMemory(
-  corpus: string,
-  folder: string,
-  log: (line: string) => void,
-): Promise<Memory> {
-  const empty = join(folder, "empty.js");
-  await Deno.writeTextFile(empty, "");
-  // As one file of JavaScript: what the loader of TypeScript takes is not what applying takes.
-  const applier = join(folder, "apply.js");
-  const bundled = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--platform", "deno", "-o", applier, APPLIER],
-  }).output();
-  if (!bundled.success) throw new Error(new TextDecoder().decode(bundled.stderr));
-  const deno = (...args: string[]) =>
-    measured(Deno.execPath(), ["run", "-A", "--quiet", "--no-config", V8_FLAGS, ...args]);
-  const peakOf = async (...args: string[]) => {
-    const costs: Cost[] = [];
-    for (let i = 0; i < ROUNDS; i++) costs.push(await deno(...args));
-    return mib(median(costs.map(({ peakKib }) => peakKib)));
-  };
-  const pair = join(corpus, "pairs", "root-ext4");
-  const out = join(folder, "out");
-  const applied = async (old: string, target: string, effort: string) => {
-    const container = join(folder, "memory.otac");
-    await makeContainer(effort, old, target, container);
-    const found = await peakOf(applier, old, container, out);
-    await assertSame(out, target);
-    return found;
-  };
-  const small = await applied(join(pair, "old"), join(pair, "new"), "fast");
-  const [old, target] = [join(folder, "gib.old"), join(folder, "gib.new")];
-  await eightTimes(join(pair, "old"), old);
-  await eightTimes(join(pair, "new"), target);
-  const large = await applied(old, target, "fast");
-  log(`applied: 134 MB with ${small.toFixed(1)} MiB, 1 GiB with ${large.toFixed(1)} MiB`);
-  return { empty: await peakOf(empty), loaded: await peakOf(applier), small, large };
-}
-
-async function makeContainer(effort: string, old: string, target: string, patch: string) {
-  const cli = new URL("../../server/cli/main.ts", import.meta.url).pathname;
-  const args = ["delta", "--effort", effort, old, target, patch];
-  await measured(Deno.execPath(), ["run", "-A", "--quiet", V8_FLAGS, cli, ...args]);
-}
-
-/** 1 GiB of eight file systems, no two of which begin with the same bytes. */
-async function eightTimes(source: string, target: string): Promise<void> {
-  using out = await Deno.open(target, { write: true, create: true, truncate: true });
-  const bytes = await Deno.readFile(source);
-  for (let i = 0; i < 8; i++) {
-    for (let at = i; at < bytes.length; at += 4096) bytes[at] = bytes[at]! ^ (i + 1);
-    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await out.write(rest));
-  }
 }
 
 const mib = (kib: number) => kib / 1024;
@@ -186,7 +109,7 @@ function spread(costs: readonly Cost[]): string {
   })`;
 }
 
-function goals(results: Results, memory: Memory | null): string {
+function goals(results: Results): string {
   const of = (pair: string, tool: string) => results.get(pair)?.get(tool);
   const against = (pairs: readonly string[], value: (result: Result) => number) => {
     const there = pairs.filter((pair) => of(pair, "container") !== undefined);
@@ -229,21 +152,6 @@ function goals(results: Results, memory: Memory | null): string {
       "1.5",
       "1.0",
       ratio(against(CPU, ({ apply }) => cpu(apply))),
-    ],
-    ...memory === null ? [] : [
-      [
-        "Peak memory to apply 134 MB, above the same program that applies nothing, MiB",
-        "24",
-        "16",
-        (memory.small - memory.loaded).toFixed(1),
-      ],
-      ["The same for 1 GiB", "24", "16", (memory.large - memory.loaded).toFixed(1)],
-      [
-        "Peak memory to apply 134 MB, above an empty program, MiB",
-        "",
-        "",
-        (memory.small - memory.empty).toFixed(1),
-      ],
     ],
   ];
   return [

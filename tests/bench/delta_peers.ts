@@ -23,13 +23,16 @@ export interface Tool {
   apply(files: Files): Promise<Cost>;
 }
 
-/** The flags that `deno task ota` and `deno task vehicle` set. */
-export const V8_FLAGS = "--v8-flags=--max-semi-space-size=1";
+/** The flags that `deno task ota` sets. */
+export const OTA_FLAGS = "--v8-flags=--max-semi-space-size=1,--expose-gc";
+
+/** The flags that `deno task vehicle` sets. */
+export const VEHICLE_FLAGS = `${OTA_FLAGS},--max-inlined-bytecode-size-cumulative=200`;
 
 const CLI = new URL("../../server/cli/main.ts", import.meta.url).pathname;
 
 function ota(...args: string[]): Promise<Cost> {
-  return measured(Deno.execPath(), ["run", "-A", "--quiet", V8_FLAGS, CLI, ...args]);
+  return measured(Deno.execPath(), ["run", "-A", "--quiet", OTA_FLAGS, CLI, ...args]);
 }
 
 /** Ours. */

@@ -78,3 +78,29 @@ export function median(values: readonly number[]): number {
 export function geomean(ratios: readonly number[]): number {
   return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
 }
+
+/**
+ * Whether a file is there.
+ *
+ * @param path Which one.
+ * @returns Whether it is one, and no folder.
+ */
+export function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Compares two files byte for byte.
+ *
+ * @param a What was made.
+ * @param b What it must be.
+ * @throws {Error} If they differ.
+ */
+export async function assertSame(a: string, b: string): Promise<void> {
+  const { code } = await new Deno.Command("cmp", { args: ["-s", a, b] }).output();
+  if (code !== 0) throw new Error(`Cannot use the result: ${a} is not ${b}`);
+}

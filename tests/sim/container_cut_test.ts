@@ -100,7 +100,8 @@ for (const [words, loss] of Object.entries(LOSSES)) {
       await vehicle.settled(`c${counter}`);
       assertEquals(vehicle.runs()["body"], `${counter}.0.0`);
       for (const { sha256, offset } of vehicle.backend.requests) {
-        const { offsets } = sha256 === delta.carrier.carrierSha256 ? delta : one.full;
+        const { offsets, bytes } = sha256 === delta.carrier.carrierSha256 ? delta : one.full;
+        if (bytes.length <= 960) resumed.add(`delta ${there}`); // All of it, in one request.
         if (offset < offsets[0]!) continue; // The head.
         const segment = offsets.findLastIndex((at) => at === offset);
         assert(segment >= there && segment !== -1, `asked for ${offset}, ${there} are there`);

@@ -77,7 +77,7 @@ function nameOf(sha256: string): string {
 /** What is asked for when a carrier goes on at a segment: the head in two parts, then the rest. */
 export function from({ carrier, bytes, offsets }: SimCarrier, segment: number): Asked[] {
   const name = nameOf(carrier.carrierSha256);
-  if (segment === 0) return [[name, 0, bytes.length]];
+  if (segment === 0 || bytes.length <= 960) return [[name, 0, bytes.length]];
   const [head, at] = [offsets[0]!, offsets[segment]!];
   const rest: Asked[] = head > 960 ? [[name, 960, head - 960]] : [];
   return [[name, 0, Math.min(960, bytes.length)], ...rest, [name, at, bytes.length - at]];

@@ -9,7 +9,7 @@
 import type { Clock } from "shared/clock.ts";
 import { equalBytes } from "shared/bytes.ts";
 import { ContainerApplier, type ProvedSegment } from "shared/delta/apply.ts";
-import type { ContainerHead } from "shared/delta/container.ts";
+import { CONTAINER_PREFIX_BYTES, type ContainerHead } from "shared/delta/container.ts";
 import type { RandomRead } from "shared/delta/random_read.ts";
 import type { Codecs } from "shared/delta/segment.ts";
 import { UpdateFailure } from "shared/failure.ts";
@@ -69,6 +69,7 @@ function mayHeal(failure: UpdateFailure): boolean {
   return failure.failure === "containerDamaged" || failure.failure === "leafDiffers";
 }
 
+const NOTHING = new Uint8Array(0);
 /** Stands for the head, where else the number of a segment stands. */
 const HEAD = -1;
 
@@ -120,13 +121,21 @@ export class ContainerFill {
     if (this.#head === undefined) this.#estimate(doneBytes / image.lengthBytes);
     if (doneBytes === image.lengthBytes) return; // verify() reads all of it, whoever wrote it.
     this.#base ??= await this.#provedBase();
-    const fetched = this.#head === undefined ? await this.#fetchHead(doneBytes === 0) : null;
+    // What is no longer than the reading of a head comes in one request, wherever it goes on.
+    const whole = doneBytes === 0 || this.#carrier.lengthBytes <= CONTAINER_PREFIX_BYTES;
+    const fetched = this.#head === undefined ? await this.#fetchHead(whole) : null;
     const head = this.#head = fetched?.head ?? this.#head!;
-    let stream = fetched?.stream ?? null;
+    let { rest, stream } = fetched ?? { rest: NOTHING, stream: null };
     try {
       const first = await this.#firstMissing(head, doneBytes);
-      stream ??= this.#fetch(head.segments.payloadOffset(first));
-      await this.#apply(head, first, { rest: fetched?.rest ?? new Uint8Array(0), stream });
+      const at = head.segments.payloadOffset(first);
+      const passedBytes = stream === null ? 0 : at - head.headBytes;
+      if (passedBytes > rest.length) { // The line stopped before what is wanted: ask for that alone.
+        await stream?.return(undefined);
+        [rest, stream] = [NOTHING, null];
+      }
+      stream ??= this.#fetch(at);
+      await this.#apply(head, first, { rest: rest.subarray(passedBytes), stream });
     } finally {
       await stream?.return(undefined); // Closes the line, whatever happened.
     }

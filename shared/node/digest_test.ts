@@ -1,0 +1,22 @@
+import { assertEquals } from "@std/assert/mod.js";
+import { nobleHash } from "../merkle.ts";
+import { nodeHash } from "./digest.ts";
+
+Deno.test("nodeHash() gives the digest of its parts, and has the garbage collected now and then", () => {
+  const global = globalThis as { gc?: () => void };
+  const before = global.gc;
+  let collected = 0;
+  global.gc = () => void collected++;
+  try {
+    const [prefix, bytes] = [Uint8Array.of(1), new Uint8Array(64)];
+    for (let i = 0; i < 3 * 2048; i++) {
+      bytes.set([i, i >> 8]);
+      const found = nodeHash(prefix, bytes);
+      if (i % 64 === 0) assertEquals(found, nobleHash(prefix, bytes));
+    }
+    assertEquals(collected, 3);
+  } finally {
+    if (before === undefined) delete global.gc;
+    else global.gc = before;
+  }
+});
