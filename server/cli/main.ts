@@ -131,9 +131,8 @@ function addReleases(ota: Command): void {
   add(ota, "delta <old> <new> <patch>", {
     about: "make a container that leads from one image to another",
     local: true,
-    action: (context, [old, image, patch], options: DeltaOptions) => {
-      delta(context, { old: old!, new: image!, patch: patch! }, options);
-    },
+    action: (context, [old, image, patch], options: DeltaOptions) =>
+      delta(context, { old: old!, new: image!, patch: patch! }, options),
   })
     .addOption(
       new Option("--effort <effort>", "how hard to try").choices(["fast", "best"]).default("best"),
@@ -142,9 +141,8 @@ function addReleases(ota: Command): void {
   add(ota, "patch <old> <patch> <new>", {
     about: "apply a container or a BSDIFF40 patch to a file; a full container takes - as OLD",
     local: true,
-    action: (context, [old, file, target]) => {
-      patch(context, { old: old!, patch: file!, new: target! });
-    },
+    action: (context, [old, file, target]) =>
+      patch(context, { old: old!, patch: file!, new: target! }),
   });
 }
 
