@@ -71,6 +71,15 @@ Deno.test("steps of single bytes are joined to pieces, with a piece every few hu
   assert(pieces.every((piece) => piece.length <= 512), "the steps between two pieces are bounded");
 });
 
+Deno.test("a patch with more in its blocks than its image takes is refused", () => {
+  const tooLong = (name: string, patch: Uint8Array<ArrayBuffer>) => {
+    assertThrows(() => [...apply(patch)], UpdateFailure, `its ${name} block is too long`);
+  };
+  tooLong("control", patchOf(TINY_STEPS, NOTHING, ZEROS, 19_999));
+  tooLong("difference", patchOf(TINY_STEPS, ZEROS, ZEROS, 20_000));
+  tooLong("extra", patchOf(NOTHING, NOTHING, ZEROS, 0));
+});
+
 Deno.test("a deep block is expanded a piece at a time", () => {
   const damaged = DEEP.slice();
   damaged[10]! ^= 1; // The checksum of the block, which is known only at its end.
