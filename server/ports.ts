@@ -197,7 +197,7 @@ export interface Records {
   putDeltaJob(row: DeltaJobRow): Promise<void>;
   /** Those that ran when the server ended wait again. */
   requeueDeltaJobs(): Promise<void>;
-  /** Images that ECUs of a hardware id last said they run and that are stored; most common first. */
+  /** Releases that ECUs of a hardware id last said they run and that are stored; most common first. */
   basesInField(hardware: string, limit: number): Promise<BaseInField[]>;
   /** Releases of an image. */
   releasesWith(sha256: string): Promise<{ release: string; hardware: string }[]>;

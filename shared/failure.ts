@@ -121,7 +121,7 @@ export const FAILURES = {
   counterNotHigher:      { code: 1205, stage: "metadata", retry: "never", attack: "rollback", remedy: "Leave the counter out, or choose one above the highest" },
   noteEmpty:             { code: 1206, stage: "metadata", retry: "never", remedy: "Fill all five notes: UN R156 wants the user to be told" },
   baseUnknown:           { code: 1301, stage: "delta",    retry: "never", remedy: "Publish the image the patch starts from first" },
-  patchDamaged:          { code: 1302, stage: "delta",    retry: "never", remedy: "Make the patch again with bsdiff" },
+  patchDamaged:          { code: 1302, stage: "delta",    retry: "never", remedy: "Make the patch again with bsdiff or `ota delta`" },
   patchResultDiffers:    { code: 1303, stage: "delta",    retry: "never", remedy: "Make the patch from the released image to exactly this one" },
   deltaMakerCrashed:     { code: 1304, stage: "delta",    retry: "never", remedy: "None needed: the full image is used; if it comes back, report the fault with the server's log" },
   deltaMakerTooSlow:     { code: 1305, stage: "delta",    retry: "never", remedy: "None needed: the full image is used; make the patch on a faster machine with `ota delta` and upload it" },

@@ -76,6 +76,11 @@ export const MAX_DELTAS = 64;
 export const MAX_QUEUED_DELTA_JOBS = 1024;
 /** One job: a 1 GiB image takes some twenty minutes on one core; more is a fault, or hopeless. */
 export const DELTA_JOB_MS = 2 * 60 * 60_000;
+/**
+ * One proof of an uploaded patch, as long as `ota publish` waits for it, less what else it has to
+ * wait for: 20 kB that stand for a step for each byte of 1 GiB would take hours.
+ */
+export const PATCH_PROOF_MS = 25 * 60_000;
 /** How often a job is begun that the end of the server cuts short: it may be the cause. */
 export const MAX_DELTA_JOB_ATTEMPTS = 3;
 /**

@@ -4,13 +4,15 @@
  *
  * @module
  */
-import { assert, assertEquals, assertThrows } from "@std/assert/mod.js";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert/mod.js";
 import { concatBytes, fromHex } from "shared/bytes.ts";
 import { applyBsdiff40 } from "shared/delta/bsdiff40.ts";
 import { readArray } from "shared/delta/random_read.ts";
 import { UpdateFailure } from "shared/failure.ts";
+import { PATCH_PROOF_MS } from "shared/limits.ts";
 import { bunzip2 } from "shared/node/bunzip2.ts";
 import { assertRefused, TestServer } from "../server/fixture_test.ts";
+import { Prover } from "../server/release/prover.ts";
 import { NOTES, sampleBytes } from "../server/samples_test.ts";
 
 /** By bzip2 1.0.8: 20,000 control triples that make nothing and move the base by one byte. */
@@ -62,11 +64,20 @@ Deno.test("steps that make nothing are refused after a few, however many there a
   assertThrows(() => [...steps], UpdateFailure, "too many steps that make nothing");
 });
 
-Deno.test("steps of single bytes are joined to pieces, with a piece every few thousand steps", () => {
+Deno.test("steps of single bytes are joined to pieces, with a piece every few hundred steps", () => {
   const pieces = [...apply(patchOf(TINY_STEPS, NOTHING, ZEROS, 20_000))];
   assertEquals(concatBytes(...pieces), new Uint8Array(20_000));
-  assert(pieces.length <= 8, `${pieces.length} pieces`);
-  assert(pieces.every((piece) => piece.length <= 4096), "the steps between two pieces are bounded");
+  assert(pieces.length <= 64, `${pieces.length} pieces`);
+  assert(pieces.every((piece) => piece.length <= 512), "the steps between two pieces are bounded");
+});
+
+Deno.test("a patch with more in its blocks than its image takes is refused", () => {
+  const tooLong = (name: string, patch: Uint8Array<ArrayBuffer>) => {
+    assertThrows(() => [...apply(patch)], UpdateFailure, `its ${name} block is too long`);
+  };
+  tooLong("control", patchOf(TINY_STEPS, NOTHING, ZEROS, 19_999));
+  tooLong("difference", patchOf(TINY_STEPS, ZEROS, ZEROS, 20_000));
+  tooLong("extra", patchOf(NOTHING, NOTHING, ZEROS, 0));
 });
 
 Deno.test("a deep block is expanded a piece at a time", () => {
@@ -94,4 +105,21 @@ Deno.test("a patch whose image has no room is refused before a byte of it is mad
     ...{ patchSha256, notes: NOTES },
   });
   await assertRefused(answer, 507, "storeFull");
+});
+
+Deno.test("a patch that takes for ever is given up, and the next one has its turn", async () => {
+  await using test = await TestServer.start();
+  const baseSha256 = await test.upload(sampleBytes(1000));
+  const patchSha256 = await test.upload(patchOf(TINY_STEPS, NOTHING, ZEROS, 20_000));
+  let [nowMs, stepMs] = [0, PATCH_PROOF_MS / 10]; // Of each look at the clock.
+  const monotonic = () => nowMs += stepMs;
+  const clock = { now: monotonic, monotonic, sleep: () => Promise.resolve() };
+  const { blobs } = test.server.core.ports;
+  const prover = new Prover(blobs, clock);
+  const claim = { patchSha256, baseSha256, sha256: undefined };
+  const error = await assertRejects(() => prover.prove(claim), UpdateFailure, "not done after");
+  assertEquals(error.failure, "patchDamaged");
+  assertEquals([...Deno.readDirSync(`${test.config.data}/uploads`)], [], "nothing is left");
+  [nowMs, stepMs] = [0, 1000];
+  assertEquals((await prover.prove(claim)).blob.lengthBytes, 20_000);
 });

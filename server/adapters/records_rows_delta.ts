@@ -91,18 +91,18 @@ export class DeltaRows extends Statements {
   }
 
   basesInField(hardware: string, limit: number): Promise<BaseInField[]> {
-    // Counted by SQLite: reading every report of a large fleet would hold up requests.
+    // Counted by SQLite: reading every report of a large fleet would hold up requests. A report is
+    // a vehicle's word: only releases of the hardware id count, and each vehicle counts once.
     return this.all(
-      `SELECT sha256, count(*) AS ecus, max(counter) AS counter FROM (
-         SELECT json_extract(value, '$.sha256') AS sha256,
-                json_extract(value, '$.counter') AS counter
+      `SELECT sha256, count(DISTINCT vin) AS vehicles, max(counter) AS counter FROM (
+         SELECT vin, json_extract(value, '$.sha256') AS sha256
            FROM vehicles, json_each(vehicles.report, '$.ecus')
-           WHERE json_extract(value, '$.hardware') = ?
-             AND json_extract(value, '$.sha256') IS NOT NULL)
-         JOIN blobs USING (sha256)
-         GROUP BY sha256 ORDER BY ecus DESC, counter DESC LIMIT ?`,
-      (row) => ({ sha256: String(row.sha256), ecus: Number(row.ecus) }),
-      ...[hardware, limit],
+           WHERE json_extract(value, '$.hardware') = ?)
+         JOIN releases USING (sha256) JOIN blobs USING (sha256)
+         WHERE releases.hardware = ?
+         GROUP BY sha256 ORDER BY vehicles DESC, counter DESC LIMIT ?`,
+      (row) => ({ sha256: String(row.sha256), vehicles: Number(row.vehicles) }),
+      ...[hardware, hardware, limit],
     );
   }
 

@@ -5,11 +5,11 @@
  */
 import { MAX_IMAGE_BYTES } from "shared/limits.ts";
 import { nodeHash, sha256Digest } from "shared/node/digest.ts";
-import { type Effort, encodeContainer, encodedHeadBytes } from "server/delta/encode.ts";
+import { type Effort, encodedHeadBytes, encodeSteps } from "server/delta/encode.ts";
 import { nodeEncodeCodecs } from "server/delta/node_codecs.ts";
 import type { Context } from "./context.ts";
 import { usageError } from "./exit.ts";
-import { openRead, openWrite, removeIfThere } from "./files.ts";
+import { openRead, replaceFile } from "./files.ts";
 
 /** The options of the command. */
 export interface DeltaOptions {
@@ -27,11 +27,11 @@ const NO_BASE = "-";
  * @param options How hard to try.
  * @throws {CommandError} Usage, if a file cannot be read or PATCH cannot be written.
  */
-export function delta(
+export async function delta(
   context: Context,
   paths: { readonly old: string; readonly new: string; readonly patch: string },
   options: DeltaOptions,
-): void {
+): Promise<void> {
   using base = paths.old === NO_BASE ? null : openRead(paths.old);
   using image = openRead(paths.new);
   for (const [path, file] of [[paths.old, base], [paths.new, image]] as const) {
@@ -41,18 +41,16 @@ export function delta(
       "Give a smaller image",
     );
   }
-  const temporary = `${paths.patch}.${crypto.randomUUID()}.part`;
   const progress = context.output.progress(
     `Encoding ${paths.new}`,
     image.lengthBytes + (base?.lengthBytes ?? 0),
   );
+  const sources = { NEW: paths.new, ...(base === null ? {} : { OLD: paths.old }) };
   try {
-    const target = openWrite(temporary, paths.patch);
-    const made = (() => {
-      using file = target;
+    const made = await replaceFile(paths.patch, sources, function* (file) {
       // The head comes last, but its length is known: no byte is moved.
       file.seekSync(encodedHeadBytes(image.lengthBytes), Deno.SeekMode.Start);
-      const made = encodeContainer({
+      const made = yield* encodeSteps({
         base,
         image,
         codecs: nodeEncodeCodecs,
@@ -63,10 +61,8 @@ export function delta(
       }, { write: (bytes) => writeAll(file, bytes) });
       file.seekSync(0, Deno.SeekMode.Start);
       writeAll(file, made.head);
-      file.syncSync();
       return made;
-    })();
-    Deno.renameSync(temporary, paths.patch);
+    });
     progress.end();
     const patchBytes = made.head.length + made.payloadBytes;
     const { imageSha256, baseSha256 } = made;
@@ -76,7 +72,6 @@ export function delta(
     );
   } finally {
     progress.end();
-    removeIfThere(temporary);
   }
 }
 

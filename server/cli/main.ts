@@ -132,7 +132,7 @@ function addReleases(ota: Command): void {
     local: true,
     action: async (context, [old, image, patch], options: DeltaOptions) => {
       const { delta } = await deltaCommand();
-      delta(context, { old: old!, new: image!, patch: patch! }, options);
+      await delta(context, { old: old!, new: image!, patch: patch! }, options);
     },
   })
     .addOption(

@@ -3,15 +3,31 @@
  *
  * @module
  */
-import { UpdateFailure } from "shared/failure.ts";
+import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { MAX_IMAGE_BYTES } from "shared/limits.ts";
 import { applyBsdiff40, type Bunzip2, isBsdiff40 } from "shared/delta/bsdiff40.ts";
 import type { RandomRead } from "shared/delta/random_read.ts";
 import { sha256Digest } from "shared/node/digest.ts";
 import type { Context } from "./context.ts";
-import { openRead, openWrite, removeIfThere } from "./files.ts";
+import { commandError, exitOfFailure, usageError } from "./exit.ts";
+import { type OpenRead, openRead, replaceFile } from "./files.ts";
 import { load } from "./load.ts";
-import { type ImageSink, isContainerFile, patchContainer } from "./patch_container.ts";
+import {
+  type ImageSink,
+  isContainerFile,
+  type MadeImage,
+  patchContainer,
+} from "./patch_container.ts";
+
+/** What is given instead of OLD for an image that starts from nothing. */
+const NO_BASE = "-";
+
+/** The catalogue's remedies are a vehicle's and a server's, which have another carrier at hand. */
+const REMEDIES: Partial<Record<FailureName, string>> = {
+  deltaBaseDiffers: "Give the old image that the patch was made from",
+  containerDamaged: "Copy the container again; if it comes back, make it again with `ota delta`",
+  patchDamaged: "Give a container of `ota delta`, or a patch of bsdiff",
+};
 
 /**
  * Applies a container or a BSDIFF40 patch. NEW appears whole or not at all. A container without
@@ -29,31 +45,32 @@ export async function patch(
 ): Promise<void> {
   using stack = new DisposableStack();
   const file = stack.use(openRead(paths.patch));
-  const openBase = () => stack.use(openRead(paths.old));
+  const openBase = () => stack.use(openOld(paths));
   const apply = await wayOf(file);
-  if (apply === null) {
-    throw new UpdateFailure(
-      "patchDamaged",
-      paths.patch,
-      `Cannot apply ${paths.patch}: it is not BSDIFF40 and no container, the formats that are read`,
-    );
-  }
-  const temporary = `${paths.new}.${crypto.randomUUID()}.part`;
   try {
-    let made: { readonly lengthBytes: number; readonly sha256: string };
-    {
-      using target = openWrite(temporary, paths.new);
-      made = apply(file, openBase, sinkOf(target));
-      target.truncateSync(made.lengthBytes); // A hole at the end is no byte yet.
-      target.syncSync();
+    if (apply === null) {
+      throw new UpdateFailure(
+        "patchDamaged",
+        paths.patch,
+        `Cannot apply ${paths.patch}: it is not BSDIFF40 and no container, the formats that are read`,
+      );
     }
-    Deno.renameSync(temporary, paths.new);
+    // The old image may give way to the new one: it is read to the end before.
+    const made = await replaceFile(paths.new, { PATCH: paths.patch }, function* (target) {
+      const made = yield* apply(file, openBase, sinkOf(target));
+      target.truncateSync(made.lengthBytes); // A hole at the end is no byte yet.
+      return made;
+    });
     context.output.result(
       { file: paths.new, ...made },
       `Wrote ${paths.new}: ${made.lengthBytes} bytes, SHA-256 ${made.sha256}`,
     );
-  } finally {
-    removeIfThere(temporary);
+  } catch (error) {
+    if (!(error instanceof UpdateFailure)) throw error;
+    const { failure, message, cause } = error;
+    const remedy = REMEDIES[failure];
+    if (remedy === undefined) throw error;
+    throw commandError(exitOfFailure(failure), failure, message, { remedy, cause });
   }
 }
 
@@ -67,12 +84,20 @@ async function wayOf(file: RandomRead): Promise<typeof patchContainer | null> {
   return (patch, openBase, sink) => patchBsdiff40(patch, openBase(), sink, bunzip2);
 }
 
-function patchBsdiff40(
+function openOld({ old, patch }: { readonly old: string; readonly patch: string }): OpenRead {
+  if (old !== NO_BASE) return openRead(old);
+  throw usageError(
+    `Cannot apply ${patch}: it starts from an old image, and OLD is ${NO_BASE}`,
+    "Give the old image",
+  );
+}
+
+function* patchBsdiff40(
   file: RandomRead,
   base: RandomRead,
   sink: ImageSink,
   bunzip2: Bunzip2,
-): { readonly lengthBytes: number; readonly sha256: string } {
+): Generator<void, MadeImage> {
   const digest = sha256Digest();
   let lengthBytes = 0;
   const options = { bunzip2, maxImageBytes: MAX_IMAGE_BYTES };
@@ -80,6 +105,7 @@ function patchBsdiff40(
     digest.update(piece);
     lengthBytes += piece.length;
     sink.write(piece);
+    yield;
   }
   return { lengthBytes, sha256: digest.hex() };
 }

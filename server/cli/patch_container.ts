@@ -30,6 +30,13 @@ export interface ImageSink {
   skip(lengthBytes: number): void;
 }
 
+/** What came out. */
+export interface MadeImage {
+  readonly lengthBytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
 /**
  * Whether a file begins like a container.
  *
@@ -47,19 +54,19 @@ export function isContainerFile(file: RandomRead): boolean {
  * @param file The container.
  * @param openBase Opens the old image; called only if the container has a base.
  * @param sink Where the image goes.
- * @returns Length and SHA-256 of the image that was made.
+ * @returns Steps of a segment each; at the end what was made.
  * @throws {UpdateFailure} `containerDamaged`, `containerTooNew`, `leafDiffers`, `imageTooLarge`;
  * `deltaBaseDiffers` if the old image is another, `deltaResultDiffers` if the new one is.
  */
-export function patchContainer(
+export function* patchContainer(
   file: RandomRead,
   openBase: () => RandomRead,
   sink: ImageSink,
-): { readonly lengthBytes: number; readonly sha256: string } {
+): Generator<void, MadeImage> {
   const head = readHead(file);
   const base = head.baseSha256 === null ? null : openBase();
   try {
-    return applyFile(file, { head, base, sink });
+    return yield* applyFile(file, { head, base, sink });
   } catch (error) {
     // Every leaf is proved anyway, so the old image is read through only to say what was wrong.
     if (base !== null && error instanceof UpdateFailure) checkBase(base, head, error);
@@ -67,14 +74,14 @@ export function patchContainer(
   }
 }
 
-function applyFile(
+function* applyFile(
   file: RandomRead,
   from: {
     readonly head: ContainerHead;
     readonly base: RandomRead | null;
     readonly sink: ImageSink;
   },
-): { readonly lengthBytes: number; readonly sha256: string } {
+): Generator<void, MadeImage> {
   const { head, base, sink } = from;
   const applier = new ContainerApplier({
     head,
@@ -93,6 +100,7 @@ function applyFile(
       digest.update(bytes);
       if (operation === OPERATION.zero) sink.skip(bytes.length);
       else sink.write(bytes);
+      yield;
     }
   } while (at < file.lengthBytes);
   applier.end();

@@ -136,6 +136,11 @@ async function lookAt(path: string, deltaFrom: string | undefined): Promise<numb
       "Give the version it starts from with --delta-from",
     );
   }
+  if (deltaFrom !== undefined && !isBsdiff40 && !isContainer(start)) {
+    const found =
+      "with --delta-from it is a patch, and it begins like none; an image needs no option";
+    throw rejected("patchDamaged", path, found);
+  }
   if (isContainer(start) && !isDelta) {
     throw usageError(
       `Cannot publish ${path}: it is a full image in a container`,

@@ -102,10 +102,29 @@ const [SAMPLES, SAMPLE_BYTES] = [16, 64 * 1024];
  * @throws {EncodeGivenUp} If the container is larger than `giveUpAboveBytes`.
  */
 export function encodeContainer(options: EncodeOptions, sink: PayloadSink): EncodeResult {
+  const steps = encodeSteps(options, sink);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/**
+ * The same, a segment at a time: for whoever has something else to listen to.
+ *
+ * @param options What and how.
+ * @param sink Takes the payloads.
+ * @returns Steps of at most some seconds; at the end the head and the digests.
+ * @throws {EncodeGivenUp} If the container is larger than `giveUpAboveBytes`.
+ */
+export function* encodeSteps(
+  options: EncodeOptions,
+  sink: PayloadSink,
+): Generator<void, EncodeResult> {
   const { image, hash, leafBytes = LEAF_BYTES, segmentBytes = SEGMENT_BYTES } = options;
   const progress = new Progress(options);
   const packer = new Packer(options.codecs, options.effort ?? "best");
-  const base = options.base ? readBase(options, packer, progress) : null;
+  const base = options.base ? yield* readBase(options, packer, progress) : null;
   const encoder = new SegmentEncoder(base, packer, segmentBytes);
   const leaves = new LeafHashes(image.lengthBytes, leafBytes, hash);
   const digest = options.newDigest();
@@ -126,6 +145,7 @@ export function encodeContainer(options: EncodeOptions, sink: PayloadSink): Enco
     rows.push({ operation, payloadBytes: payload.length, payloadSha256: hash(payload) });
     if (payload.length > 0) sink.write(payload);
     progress.add(segment.length);
+    yield;
   }
   const imageSha256 = digest.hex();
   const head = serializeContainerHead({
@@ -163,11 +183,11 @@ export function encodedHeadBytes(
 }
 
 /** Reads the base once: digest, leaves, index, and the bytes themselves if they may stay. */
-function readBase(
+function* readBase(
   options: EncodeOptions,
   packer: Packer,
   progress: Progress,
-): EncodeBase & { readonly sha256: string; readonly root: Uint8Array } {
+): Generator<void, EncodeBase & { readonly sha256: string; readonly root: Uint8Array }> {
   const { hash, leafBytes = LEAF_BYTES, residentBytes } = options;
   const bytes = new BaseBytes(options.base!, residentBytes === undefined ? {} : { residentBytes });
   const geometry = indexGeometry(options.base!, packer);
@@ -190,6 +210,7 @@ function readBase(
     window.copyWithin(0, filled - kept, filled);
     carried = kept;
     progress.add(chunk.length);
+    yield;
   }
   return { bytes, index, sha256: digest.hex(), root: rootOfLeaves(leaves.bytes, hash) };
 }

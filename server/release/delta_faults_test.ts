@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert/mod.js";
 import { DatabaseSync } from "node:sqlite";
 import { UpdateFailure } from "shared/failure.ts";
+import { DELTA_JOB_MS } from "shared/limits.ts";
 import { sha256Hex } from "shared/node/digest.ts";
 import type { DeltaJob } from "shared/protocol/api.ts";
 import { assertRefused, until } from "../fixture_test.ts";
@@ -33,7 +34,8 @@ Deno.test("canceling a delta lets its vehicle go at once, with the full image", 
   maker.gate = new Promise(() => {});
   await test.publish("ivi-rpi4", "1.1.0", { sha256: await test.upload(FRESH) });
   assertEquals((await told(test, secret)).campaign, null);
-  await until("the first job to run", async () => (await jobs(test))[2]?.state === "running");
+  // A job is marked as running before its maker has said anything.
+  await until("the first job to run", async () => (await jobs(test))[2]!.doneBytes > 0);
   const [best, delta, full] = await jobs(test) as [DeltaJob, DeltaJob, DeltaJob];
   assertEquals([full.state, full.doneBytes], ["running", Math.floor(FRESH.length / 2)]);
   assertEquals(delta.state, "queued");
@@ -188,4 +190,20 @@ Deno.test("records of a time without containers get one for each image, before v
   const { root } = release.merkle;
   const carrier = carriers[0]!;
   assertEquals(sha256Hex(await apply(test, secret, { carrier, root, base: null })), old);
+});
+
+Deno.test("a job that takes for ever is ended, told as too slow, and the next one has its turn", async () => {
+  const { test, maker } = await world();
+  await using _ = test;
+  const { clock } = test.server.core.deltas.ports;
+  const sleep = clock.sleep.bind(clock);
+  clock.sleep = (ms, signal) => ms === DELTA_JOB_MS ? Promise.resolve() : sleep(ms, signal);
+  maker.gate = new Promise(() => {});
+  await published(test, "1.0.0", OLD);
+  const ended = await jobs(test);
+  assertEquals(
+    ended.map(({ state, reason, failure }) => `${state} ${reason} ${failure?.name}`),
+    ended.map(() => "dropped failed deltaMakerTooSlow"),
+  );
+  assertEquals([ended.length, maker.ended, temporary(test)], [2, 2, []]);
 });

@@ -162,11 +162,32 @@ Deno.test("two releases at once share the maker: the first carriers of each come
   );
   assertEquals(asked.slice(0, 2).toSorted(), ["A full", "B full"]);
   assertEquals(asked.slice(2, 4).toSorted(), ["A first", "B first"], "what runs comes first");
-  assertEquals(asked.slice(4, 6).toSorted(), ["A second", "B full"], "then what came before");
-  assertEquals(asked.slice(6), ["A full"]);
+  assertEquals(asked[4], "A second", "then what came before");
+  assertEquals(asked.slice(5).toSorted(), ["A full", "B full"], "for which nobody waits");
   await Promise.all(
     [published(test, "3.0.0", OLD), published(test, "3.1.0", OLD)].map((made) =>
       made.catch(() => undefined)
     ),
   );
+});
+
+Deno.test("a delta comes before the better compression of a release that waits longer", async () => {
+  const { test, maker, secret } = await world();
+  await using _ = test;
+  const old = await published(test, "1.0.0", OLD);
+  await test.report(secret, vehicleReport(1, [ivi(old, 1)]));
+  const before = maker.asked.length;
+  const gate = Promise.withResolvers<void>();
+  maker.gate = gate.promise;
+  const other = edited(OLD, 5);
+  const hurry = await test.upload(other);
+  await test.publish("cluster-sim", "1.0.0", { sha256: hurry });
+  await test.publish("ivi-rpi4", "1.1.0", { sha256: await test.upload(FRESH) });
+  gate.resolve();
+  await test.server.core.deltas.idle();
+  const fresh = sha256Hex(FRESH);
+  assertEquals(maker.asked.slice(before), [
+    ...[[hurry, null], [fresh, null], [fresh, old]] as [string, string | null][],
+    ...[[hurry, null], [fresh, null]] as [string, null][],
+  ]);
 });

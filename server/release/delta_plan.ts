@@ -11,6 +11,9 @@ import type { Carrier } from "shared/protocol/common.ts";
 import type { Records, ReleaseRow } from "../ports.ts";
 import type { DeltaJobRow } from "../ports_delta.ts";
 
+/** Behind the deltas of every release that waits: no vehicle waits for a full carrier. */
+const LAST_RANK = MAX_DELTAS + 1;
+
 /**
  * Queues the jobs of a release; those that there are already stay as they are, and those that
  * failed or were canceled are begun anew.
@@ -36,9 +39,10 @@ export async function queueDeltas(
   ];
   let room = MAX_QUEUED_DELTA_JOBS - await tables.queuedDeltaJobs();
   const queued: string[] = [];
-  for (const [rank, each] of wanted.entries()) {
+  for (const [place, each] of wanted.entries()) {
     if (room <= 0) break;
     const { baseSha256 } = each;
+    const rank = baseSha256 === null && place > 0 ? LAST_RANK : place;
     const old = known.get(keyOf(each));
     const fresh: Omit<DeltaJobRow, "job"> = {
       ...{ sha256, ...each, rank, state: "queued", reason: null, failure: null },

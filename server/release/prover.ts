@@ -8,7 +8,7 @@ import type { Clock } from "shared/clock.ts";
 import { applyBsdiff40, isBsdiff40, readBsdiff40Header } from "shared/delta/bsdiff40.ts";
 import type { ContainerHead } from "shared/delta/container.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import { MAX_IMAGE_BYTES } from "shared/limits.ts";
+import { MAX_IMAGE_BYTES, PATCH_PROOF_MS } from "shared/limits.ts";
 import { bunzip2 } from "shared/node/bunzip2.ts";
 import type { BlobFile, BlobRow, BlobStore, PartFile } from "../ports.ts";
 import { ImageHash } from "./hash_file.ts";
@@ -116,6 +116,7 @@ export class Prover {
   ): Promise<BlobRow> {
     const hash = new ImageHash();
     let turnAtMs = this.clock.monotonic();
+    const endAtMs = turnAtMs + PATCH_PROOF_MS;
     try {
       const { imageBytes } = head ?? readBsdiff40Header(patch);
       await checkRoom(this.blobs, imageBytes, `Cannot apply patch ${claim.patchSha256}`, "store");
@@ -128,6 +129,10 @@ export class Prover {
         if (this.clock.monotonic() - turnAtMs < TURN_MS) continue;
         await this.clock.sleep(0);
         turnAtMs = this.clock.monotonic();
+        // Few bytes can stand for days of steps, and others wait for their turn meanwhile.
+        if (turnAtMs > endAtMs) {
+          throw damaged(claim, `not done after ${PATCH_PROOF_MS / 60_000} min`);
+        }
       }
     } catch (error) {
       throw orDamaged(claim, error);

@@ -19,8 +19,8 @@ import type { RandomRead } from "./random_read.ts";
 const MAGIC = new TextEncoder().encode("BSDIFF40");
 const HEADER_BYTES = 32;
 const PIECE_BYTES = 64 * 1024;
-/** Steps after which a piece is handed out however short it is: under 20 ms of work. */
-const TURN_STEPS = 4096;
+/** Steps after which a piece is handed out however short it is: each may read a far place. */
+const TURN_STEPS = 512;
 /** Steps that make nothing: bsdiff writes one now and then, an attacker millions in a few bytes. */
 const SPARE_IDLE_STEPS = 1024;
 

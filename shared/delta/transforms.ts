@@ -304,6 +304,7 @@ class SparseAdder implements Adder {
       gap |= (byte & 0x7F) << shift;
       shift += 7;
     } while (byte >= 0x80);
+    if (byte === 0 && shift > 7) throw damaged("a change at a place with two spellings");
     this.#left[number] = gap;
   }
 }

@@ -157,6 +157,7 @@ Deno.test("changes that no piece has, and a gap beyond its bounds, are refused",
   refuse(3, 1, 1, 0, 1, 8, 1); // A ninth byte.
   refuse(3, 1, 1, 1, 0, 8, 1, 0); // The same, by its index.
   refuse(3, 5, 1, 0, 1, 0x80, 0x80, 0x80, 0x80, 1, 1); // A gap of 2^28.
+  refuse(3, 2, 1, 0, 1, 0x81, 0, 1); // A gap of 1 that is not in its shortest form.
   refuse(3, 1, 1, 1, 0, 0, 1, 1); // Index 1 of a dictionary of one.
   refuse(3, 1, 1, 1, 0, 0, 1, 255); // An escape without a value.
   refuse(3, 1, 2, 0, 2, 0, 1, 1); // More changes than gaps.
