@@ -298,7 +298,8 @@ export class DeltaJobs {
       const releases = await records.read((tables) => tables.releasesWith(row.sha256));
       for (const { release } of releases) feed.changed("release", release);
       const hardware = new Set(releases.map((each) => each.hardware));
-      if (row.baseSha256 !== null) { for (const id of hardware) await bulletins.announce(id); }
+      // Also after a full one: deltas that are no smaller are gone with it.
+      for (const id of hardware) await bulletins.announce(id);
     }
     fleet.settleAll();
   }
