@@ -9,6 +9,7 @@ import type { Carrier, EcuState, FailureReport, Notes } from "shared/protocol/co
 import type { Hardware } from "shared/protocol/api.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
+import type { StorageRecords, StoredFiles } from "./ports_storage.ts";
 import type { BaseInField, CompositeRow, DeltaJobRow } from "./ports_delta.ts";
 
 /** A stored file, open for reading. Must be closed. */
@@ -41,7 +42,7 @@ export interface PartState {
 }
 
 /** Files named by their SHA-256, and those that are on their way to become one. */
-export interface BlobStore {
+export interface BlobStore extends StoredFiles {
   /** Length in bytes of a whole file, or `null` if it is not there. */
   lengthOf(sha256: string): Promise<number | null>;
   /** @throws {UpdateFailure} `imageUnknown` If it is not there. */
@@ -154,7 +155,7 @@ export interface VehicleRow {
 }
 
 /** The records, inside one transaction. Rows are values: writing one replaces it. */
-export interface Records {
+export interface Records extends StorageRecords {
   operator(user: string): Promise<OperatorRow | undefined>;
   operatorCount(): Promise<number>;
   /** All, by name. */
@@ -174,12 +175,10 @@ export interface Records {
   putBlob(row: BlobRow): Promise<void>;
   /** Every carrier that brings an image, oldest first. */
   carriersOf(sha256: string): Promise<Carrier[]>;
+  /** One that vehicles may fetch, also if it was retired since they heard of it. */
   carrier(carrierSha256: string): Promise<Carrier | undefined>;
   /** @returns Whether it is new. */
   putCarrier(row: Carrier): Promise<boolean>;
-
-  /** It is no carrier of this image any more; its file stays. */
-  dropCarrier(carrierSha256: string, sha256: string): Promise<void>;
 
   composite(carrierSha256: string): Promise<CompositeRow | undefined>;
   putComposite(row: CompositeRow): Promise<void>;

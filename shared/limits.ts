@@ -76,6 +76,15 @@ export const MAX_DELTAS = 64;
 export const MAX_QUEUED_DELTA_JOBS = 1024;
 /** One job: a 1 GiB image takes some twenty minutes on one core; more is a fault, or hopeless. */
 export const DELTA_JOB_MS = 2 * 60 * 60_000;
+/**
+ * How long a carrier that a better one replaced is still sent, and a file that nothing refers to
+ * stays: a vehicle that fetches it has a day to end, then it goes on by another carrier.
+ */
+export const RETIRED_FILE_MS = 24 * 60 * 60_000;
+/** An upload that nobody goes on with, or publishes, is given up: somebody may be on holiday. */
+export const UNPUBLISHED_UPLOAD_MS = 7 * 24 * 60 * 60_000;
+/** How often files that nothing refers to are looked for: a look at 5000 files takes under 1 s. */
+export const COLLECT_EVERY_MS = 60 * 60_000;
 /** How often a job is begun that the end of the server cuts short: it may be the cause. */
 export const MAX_DELTA_JOB_ATTEMPTS = 3;
 /**

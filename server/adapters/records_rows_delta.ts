@@ -8,7 +8,8 @@ import { z } from "zod";
 import { DELTA_JOB_STATES } from "shared/protocol/api.ts";
 import { FailureReport } from "shared/protocol/common.ts";
 import type { BaseInField, CompositeRow, DeltaJobRow } from "../ports_delta.ts";
-import { json, jsonOrNull, type Row, Statements, textOrNull } from "./records_statements.ts";
+import { json, jsonOrNull, type Row, textOrNull } from "./records_statements.ts";
+import { StorageRows } from "./records_rows_storage.ts";
 
 const Text = z.string().nullable();
 const Count = z.number().nullable();
@@ -18,7 +19,7 @@ const Effort = z.enum(["fast", "best"]);
 const Reason = z.enum(["larger", "canceled", "failed"]).nullable();
 
 /** Their part of {@linkcode Records}. */
-export class DeltaRows extends Statements {
+export class DeltaRows extends StorageRows {
   composite(carrierSha256: string): Promise<CompositeRow | undefined> {
     const sql = "SELECT * FROM composites WHERE carrier_sha256 = ?";
     return this.one(sql, readComposite, carrierSha256);
@@ -71,11 +72,6 @@ export class DeltaRows extends Statements {
       row.updatedAt,
     );
     return added;
-  }
-
-  async dropCarrier(carrierSha256: string, sha256: string): Promise<void> {
-    const sql = "DELETE FROM carriers WHERE carrier_sha256 = ? AND sha256 = ?";
-    await this.run(sql, carrierSha256, sha256);
   }
 
   async putDeltaJob(row: DeltaJobRow): Promise<void> {

@@ -23,6 +23,7 @@ import {
   type UserRequest,
   Vehicle,
 } from "shared/protocol/api.ts";
+import { Storage } from "shared/protocol/storage.ts";
 import { type CommandError, commandError, EXIT, problemError } from "./exit.ts";
 
 /** A server whose disk stands still for half a minute answers late, and has lost nothing. */
@@ -116,6 +117,11 @@ export class ApiClient {
   publish(body: z.input<typeof ReleaseRequest>): Promise<Published> {
     const timeoutMs = PUBLISH_TIMEOUT_MS;
     return this.#json("POST", "/api/v1/releases", Published, { body, timeoutMs });
+  }
+
+  /** `GET /api/v1/storage`: what is stored, and what was given back. */
+  storage(): Promise<Storage> {
+    return this.#json("GET", "/api/v1/storage", Storage);
   }
 
   /** `GET /api/v1/campaigns`: all of them. */

@@ -16,6 +16,7 @@ import { NOTE_DEFAULTS, NOTE_NAMES } from "./notes.ts";
 import { Output } from "./output.ts";
 import { patch } from "./patch.ts";
 import { publish, type PublishOptions } from "./publish.ts";
+import { showStorage } from "./storage.ts";
 import { addUser, listUsers, removeUser, ROLES, setPassword, type UserOptions } from "./users.ts";
 import { watch, type WatchCommandOptions } from "./watch.ts";
 
@@ -150,6 +151,7 @@ function addReleases(ota: Command): void {
 
 function addFleet(ota: Command): void {
   add(ota, "vehicles", { about: "list the vehicles and their ECUs", action: listVehicles });
+  add(ota, "storage", { about: "what is stored, and what was freed", action: showStorage });
   const hardware = ota.command("hardware").description("the known hardware ids");
   add(hardware, "list", { about: "list them", action: listHardware });
   add(hardware, "add <id>", {

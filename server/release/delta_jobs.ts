@@ -181,7 +181,7 @@ export class DeltaJobs {
       const { carrier, ...outcome } = await this.#outcome(row, running)
         .finally(() => over.abort());
       await records.write(async (tables) => {
-        if (carrier !== undefined) await keepCarrier(tables, carrier);
+        if (carrier !== undefined) await keepCarrier(tables, carrier, clock.now());
         const updatedAt = isoTime(clock.now());
         const attempts = outcome.state === "queued" ? row.attempts - 1 : row.attempts;
         await tables.putDeltaJob({ ...row, ...outcome, attempts, updatedAt });

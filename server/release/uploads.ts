@@ -56,7 +56,7 @@ export class Uploads {
     const { blobs, records } = this.ports;
     const row = await records.read((tables) => tables.blob(sha256));
     const lengthBytes = await blobs.lengthOf(sha256);
-    if (row !== undefined && lengthBytes !== null) {
+    if (row !== undefined && lengthBytes !== null && await this.#stays(sha256)) {
       return { sha256, offset: lengthBytes, lengthBytes, complete: true };
     }
     const part = await blobs.part(sha256);
@@ -65,6 +65,28 @@ export class Uploads {
       return await this.#alone(sha256, () => this.#look(sha256));
     }
     return part && { sha256, offset: part.offset, lengthBytes: part.totalBytes, complete: false };
+  }
+
+  /** Whoever asks for a whole upload is about to publish it: its time to be given up begins anew. */
+  async #stays(sha256: string): Promise<boolean> {
+    const { records } = this.ports;
+    if (await records.read((tables) => tables.retiredFile(sha256)) === undefined) return true;
+    return await records.write(async (tables) => {
+      const row = await tables.blob(sha256); // It may have gone since.
+      const retired = await tables.retiredFile(sha256);
+      if (row !== undefined && retired?.carrier === null) await tables.dropRetired(sha256);
+      return row !== undefined;
+    });
+  }
+
+  /**
+   * Does something while nobody sends or publishes a file.
+   *
+   * @param sha256 The file.
+   * @param work What to do; not begun if somebody does.
+   */
+  async unlessBusy(sha256: string, work: () => Promise<void>): Promise<void> {
+    if (!this.#busy.has(sha256)) await this.#alone(sha256, work);
   }
 
   async #alone<T>(sha256: string, work: () => Promise<T>): Promise<T> {
@@ -84,8 +106,11 @@ export class Uploads {
       if (await records.read((tables) => tables.blob(sha256)) === undefined) {
         const file = await blobs.open(sha256);
         const row = await hashFile(file).finally(() => file.close());
-        await records.write((tables) => tables.putBlob(row));
-      }
+        await records.write(async (tables) => {
+          await tables.putBlob(row);
+          await tables.dropRetired(sha256);
+        });
+      } else await this.#stays(sha256);
       return { sha256, offset: lengthBytes, lengthBytes, complete: true };
     }
     const part = await blobs.part(sha256);
