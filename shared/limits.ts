@@ -118,6 +118,11 @@ export const DOWNLOAD_WINDOW_BYTES = 64 * KIB;
 export const DOWNLOAD_WINDOW_MS = 60_000;
 /** A request without a body must be answered within this. */
 export const REQUEST_TIMEOUT_MS = 15_000;
+/**
+ * The answer to a release may take so long: the server reads the image twice, or proves a patch
+ * first, and 1 GiB of that takes minutes on a small machine.
+ */
+export const PUBLISH_TIMEOUT_MS = 30 * 60_000;
 /** First pause before a failed request is repeated. */
 export const BACKOFF_MIN_MS = 500;
 /** Longest pause: a vehicle comes back within a minute of its server. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { REQUEST_TIMEOUT_MS } from "shared/limits.ts";
+import { PUBLISH_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
 import { parseAs } from "shared/parse.ts";
 import {
   BrokerAccess,
@@ -28,8 +28,6 @@ import { type CommandError, commandError, EXIT, problemError } from "./exit.ts";
 
 /** A server whose disk stands still for half a minute answers late, and has lost nothing. */
 const ANSWER_TIMEOUT_MS = 4 * REQUEST_TIMEOUT_MS;
-/** The server proves a patch before it answers: 1 GiB takes minutes on a small machine. */
-const PUBLISH_TIMEOUT_MS = 30 * 60_000;
 
 /** What an answer without a body holds. */
 const NOTHING = z.void();
