@@ -196,8 +196,16 @@ export interface Records extends StorageRecords {
   putDeltaJob(row: DeltaJobRow): Promise<void>;
   /** Those that ran when the server ended wait again. */
   requeueDeltaJobs(): Promise<void>;
-  /** Images that ECUs of a hardware id last said they run and that are stored; most common first. */
-  basesInField(hardware: string, limit: number): Promise<BaseInField[]>;
+  /** The one of highest rank that waits; of several, the newest. */
+  lastQueuedDeltaJob(): Promise<DeltaJobRow | undefined>;
+  /**
+   * Images of releases of a hardware id that vehicles last said they run, most common first. A
+   * vehicle counts once for an image, and for its newest `each` only.
+   */
+  basesInField(
+    hardware: string,
+    most: { readonly limit: number; readonly each: number },
+  ): Promise<BaseInField[]>;
   /** Releases of an image. */
   releasesWith(sha256: string): Promise<{ release: string; hardware: string }[]>;
 

@@ -17,8 +17,8 @@ export interface DeltaJobRow extends Readonly<Omit<DeltaJob, "v" | "doneBytes" |
 /** An image that vehicles run. */
 export interface BaseInField {
   readonly sha256: string;
-  /** How many ECUs last reported it. */
-  readonly ecus: number;
+  /** How many vehicles last reported it. */
+  readonly vehicles: number;
 }
 
 /** A carrier that lies nowhere as one file: a head, and then ranges of an image. */

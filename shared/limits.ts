@@ -74,6 +74,11 @@ export const MAX_DELTAS = 64;
 
 /** Jobs that may wait: a hundred releases in a row; later ones go without deltas. */
 export const MAX_QUEUED_DELTA_JOBS = 1024;
+/**
+ * Images of one hardware id that one vehicle may have deltas made from: its ECUs of one kind run
+ * two or three at most, and a forged report must not have one made from every old release.
+ */
+export const MAX_BASES_PER_VEHICLE = 4;
 /** One job: a 1 GiB image takes some twenty minutes on one core; more is a fault, or hopeless. */
 export const DELTA_JOB_MS = 2 * 60 * 60_000;
 /**

@@ -86,19 +86,31 @@ export class DeltaRows extends StorageRows {
     await this.run("UPDATE delta_jobs SET state = 'queued' WHERE state = 'running'");
   }
 
-  basesInField(hardware: string, limit: number): Promise<BaseInField[]> {
+  lastQueuedDeltaJob(): Promise<DeltaJobRow | undefined> {
+    const sql = `SELECT * FROM delta_jobs WHERE state = 'queued'
+      ORDER BY rank DESC, number DESC LIMIT 1`;
+    return this.one(sql, readJob);
+  }
+
+  basesInField(
+    hardware: string,
+    { limit, each }: { readonly limit: number; readonly each: number },
+  ): Promise<BaseInField[]> {
     // Counted by SQLite: reading every report of a large fleet would hold up requests.
     return this.all(
-      `SELECT sha256, count(*) AS ecus, max(counter) AS counter FROM (
-         SELECT json_extract(value, '$.sha256') AS sha256,
-                json_extract(value, '$.counter') AS counter
+      `WITH told AS (
+         SELECT DISTINCT vin, json_extract(value, '$.sha256') AS sha256
            FROM vehicles, json_each(vehicles.report, '$.ecus')
-           WHERE json_extract(value, '$.hardware') = ?
-             AND json_extract(value, '$.sha256') IS NOT NULL)
-         JOIN blobs USING (sha256)
-         GROUP BY sha256 ORDER BY ecus DESC, counter DESC LIMIT ?`,
-      (row) => ({ sha256: String(row.sha256), ecus: Number(row.ecus) }),
-      ...[hardware, limit],
+           WHERE json_extract(value, '$.hardware') = ?1),
+       images AS (
+         SELECT sha256, max(counter) AS counter FROM releases WHERE hardware = ?1 GROUP BY sha256),
+       places AS (
+         SELECT sha256, counter, row_number() OVER (PARTITION BY vin ORDER BY counter DESC) AS place
+           FROM told JOIN images USING (sha256))
+       SELECT sha256, count(*) AS vehicles, counter FROM places WHERE place <= ?2
+         GROUP BY sha256 ORDER BY vehicles DESC, counter DESC LIMIT ?3`,
+      (row) => ({ sha256: String(row.sha256), vehicles: Number(row.vehicles) }),
+      ...[hardware, each, limit],
     );
   }
 
