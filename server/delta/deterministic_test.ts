@@ -12,22 +12,25 @@ import { encode } from "./encode_harness.ts";
 
 /** Code-like bytes with moved, changed and new parts, over several segments. */
 function pair(): { readonly old: Uint8Array; readonly fresh: Uint8Array } {
-  const old = sampleBytes(1_700_000, 5).map((byte, i) => i % 4 === 3 ? 0x94 : byte >> 3);
-  const fresh = new Uint8Array(1_750_000);
-  fresh.set(old.subarray(300_000), 0);
-  fresh.set(old.subarray(0, 300_000), 1_400_000);
-  fresh.set(sampleBytes(50_000, 6), 1_700_000);
+  const old = sampleBytes(170_000, 5).map((byte, i) => i % 4 === 3 ? 0x94 : byte >> 3);
+  const fresh = new Uint8Array(175_000);
+  fresh.set(old.subarray(30_000), 0);
+  fresh.set(old.subarray(0, 30_000), 140_000);
+  fresh.set(sampleBytes(5_000, 6), 170_000);
   for (let at = 0; at < fresh.length; at += 997) fresh[at]! += 4;
   return { old, fresh };
 }
+
+/** Several segments in a small image. */
+const SMALL = { leafBytes: 4096, segmentBytes: 65_536 } as const;
 
 /** Digests of what every way of encoding makes. */
 export function digests(): string[] {
   const { old, fresh } = pair();
   return (["fast", "best"] as const).flatMap((effort) => [
-    sha256Hex(encode(old, fresh, { effort }).file),
-    sha256Hex(encode(null, fresh, { effort }).file),
-    sha256Hex(encode(old, fresh, { effort, residentBytes: 256 * 1024 }).file),
+    sha256Hex(encode(old, fresh, { effort, ...SMALL }).file),
+    sha256Hex(encode(null, fresh, { effort, ...SMALL }).file),
+    sha256Hex(encode(old, fresh, { effort, ...SMALL, residentBytes: 64 * 1024 }).file),
   ]);
 }
 
