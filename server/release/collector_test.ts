@@ -168,6 +168,68 @@ Deno.test("what vehicles run, drafts, jobs that wait and uploads under way stay;
   }
 });
 
+/** A look in which something happens to a file when it is about to go. */
+function interrupted(
+  test: TestServer,
+  byMs: number,
+  at: { readonly marked?: () => Promise<unknown>; readonly leaving?: () => Promise<unknown> },
+): Collector {
+  const { ports } = collectorAt(test, byMs);
+  const uploads = new Proxy(ports.uploads, {
+    get: (target, name) =>
+      name !== "unlessBusy"
+        ? Reflect.get(target, name)
+        : async (_: string, work: () => unknown) => {
+          await at.marked?.();
+          await work();
+        },
+  });
+  const blobs = new Proxy(ports.blobs, {
+    get: (target, name) => {
+      if (name === "remove") {
+        return async (sha256: string, untilMs: number) => {
+          await at.leaving?.();
+          return await target.remove(sha256, untilMs);
+        };
+      }
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return new Collector({ ...ports, uploads, blobs });
+}
+
+Deno.test("what is named again, published or stored anew after a look has marked it stays", async () => {
+  const { test, secret } = await world();
+  await using _ = test;
+  const images = [41, 42, 43].map((seed) => sampleBytes(50_000 + seed, seed));
+  const [named, wanted, anew] = await Promise.all(images.map((bytes) => test.upload(bytes)));
+  assertEquals((await collectorAt(test, 0).collect()).files, 0);
+  const weeks = UNPUBLISHED_UPLOAD_MS + SECOND;
+  let once = true;
+  const marked = async () => {
+    if (!once) return;
+    once = false;
+    await test.report(secret, vehicleReport(1, [ivi(named!, 1)]));
+    await test.publish("ivi-rpi4", "1.0.0", { sha256: wanted });
+    await test.server.core.deltas.idle();
+  };
+  const { blobs } = test.server.core.ports;
+  const leaving = async () => {
+    const part = await blobs.createTemporary();
+    await part.append(images[2]!);
+    await blobs.commit(part, anew!);
+    const then = new Date(Date.now() + weeks);
+    await Deno.utime(path(test.config.data, anew!), then, then);
+  };
+  const freed = await interrupted(test, weeks, { marked, leaving }).collect();
+  assertEquals([freed.files, once], [0, false]);
+  for (const sha256 of [named!, wanted!, anew!]) {
+    assertEquals(await isThere(test.config.data, sha256), true);
+  }
+  await assertWhole(test.config.data, test.server.core.ports.records);
+});
+
 class PowerCut extends Error {}
 
 /** Cuts the power before one of the steps; counts them. */
