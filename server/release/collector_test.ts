@@ -202,8 +202,8 @@ function interrupted(
 Deno.test("what is named again, published or stored anew after a look has marked it stays", async () => {
   const { test, secret } = await world();
   await using _ = test;
-  const images = [41, 42, 43].map((seed) => sampleBytes(50_000 + seed, seed));
-  const [named, wanted, anew] = await Promise.all(images.map((bytes) => test.upload(bytes)));
+  const images = [41, 42, 43, 44].map((seed) => sampleBytes(50_000 + seed, seed));
+  const [named, wanted, anew, asked] = await Promise.all(images.map((bytes) => test.upload(bytes)));
   assertEquals((await collectorAt(test, 0).collect()).files, 0);
   const weeks = UNPUBLISHED_UPLOAD_MS + SECOND;
   let once = true;
@@ -211,6 +211,7 @@ Deno.test("what is named again, published or stored anew after a look has marked
     if (!once) return;
     once = false;
     await test.report(secret, vehicleReport(1, [ivi(named!, 1)]));
+    await test.get(`/api/v1/uploads/${asked}`);
     await test.publish("ivi-rpi4", "1.0.0", { sha256: wanted });
     await test.server.core.deltas.idle();
   };
@@ -224,7 +225,7 @@ Deno.test("what is named again, published or stored anew after a look has marked
   };
   const freed = await interrupted(test, weeks, { marked, leaving }).collect();
   assertEquals([freed.files, once], [0, false]);
-  for (const sha256 of [named!, wanted!, anew!]) {
+  for (const sha256 of [named!, wanted!, anew!, asked!]) {
     assertEquals(await isThere(test.config.data, sha256), true);
   }
   await assertWhole(test.config.data, test.server.core.ports.records);
