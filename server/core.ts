@@ -30,6 +30,7 @@ import type {
   StaticFiles,
 } from "./ports.ts";
 import type { DeltaMaker } from "./ports_delta.ts";
+import { Collector } from "./release/collector.ts";
 import { DeltaJobs } from "./release/delta_jobs.ts";
 import { Publisher } from "./release/publish.ts";
 import { Uploads } from "./release/uploads.ts";
@@ -69,6 +70,7 @@ export class Core {
   readonly fleet: Fleet;
   readonly inbox: FleetInbox;
   readonly deltas: DeltaJobs;
+  readonly collector: Collector;
   readonly publisher: Publisher;
   /** When this run began, in milliseconds since the epoch. */
   readonly sinceMs: number;
@@ -119,6 +121,7 @@ export class Core {
       ...{ fleet, feed, metrics, log },
     });
     const { deltas } = this;
+    this.collector = new Collector({ records, blobs, uploads, clock, metrics, log });
     this.publisher = new Publisher({
       ...{ records, blobs, uploads, clock, bulletins },
       ...{ fleet, feed, metrics, deltas },
@@ -166,6 +169,7 @@ export class Core {
     await this.announceAgain();
     this.fleet.settleAll(); // A crash may have come between a campaign and its vehicles.
     this.deltas.start();
+    this.collector.start();
     void this.#forgetError();
   }
 
@@ -224,6 +228,7 @@ export class Core {
     await this.#sweeping;
     await this.inbox.stop();
     await this.deltas.stop();
+    await this.collector.stop();
     await this.fleet.stop();
     await this.feed.stop();
   }

@@ -14,6 +14,8 @@ const COUNTERS = {
   ota_patches_proved_total: "Patches applied and proved",
   ota_delta_jobs_total: "Carriers made in the background, by result",
   ota_delta_saved_bytes_total: "Bytes that carriers made are smaller than the full ones",
+  ota_collected_files_total: "Files removed since nothing referred to them",
+  ota_collected_bytes_total: "Bytes given back to the medium with them",
   ota_carrier_requests_total: "Requests for carriers",
   ota_carrier_bytes_total: "Bytes of carriers sent to vehicles",
   ota_manifests_total: "Reports taken by PUT /manifest",

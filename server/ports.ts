@@ -9,6 +9,7 @@ import type { Carrier, EcuState, FailureReport, Notes } from "shared/protocol/co
 import type { Hardware } from "shared/protocol/api.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
+import type { StorageRecords, StoredFiles } from "./ports_storage.ts";
 import type { BaseInField, CompositeRow, DeltaJobRow } from "./ports_delta.ts";
 
 /** A stored file, open for reading. Must be closed. */
@@ -41,7 +42,7 @@ export interface PartState {
 }
 
 /** Files named by their SHA-256, and those that are on their way to become one. */
-export interface BlobStore {
+export interface BlobStore extends StoredFiles {
   /** Length in bytes of a whole file, or `null` if it is not there. */
   lengthOf(sha256: string): Promise<number | null>;
   /** @throws {UpdateFailure} `imageUnknown` If it is not there. */
@@ -154,7 +155,7 @@ export interface VehicleRow {
 }
 
 /** The records, inside one transaction. Rows are values: writing one replaces it. */
-export interface Records {
+export interface Records extends StorageRecords {
   operator(user: string): Promise<OperatorRow | undefined>;
   operatorCount(): Promise<number>;
   /** All, by name. */
@@ -174,12 +175,10 @@ export interface Records {
   putBlob(row: BlobRow): Promise<void>;
   /** Every carrier that brings an image, oldest first. */
   carriersOf(sha256: string): Promise<Carrier[]>;
+  /** One that vehicles may fetch, also if it was retired since they heard of it. */
   carrier(carrierSha256: string): Promise<Carrier | undefined>;
   /** @returns Whether it is new. */
   putCarrier(row: Carrier): Promise<boolean>;
-
-  /** It is no carrier of this image any more; its file stays. */
-  dropCarrier(carrierSha256: string, sha256: string): Promise<void>;
 
   composite(carrierSha256: string): Promise<CompositeRow | undefined>;
   putComposite(row: CompositeRow): Promise<void>;
@@ -197,8 +196,16 @@ export interface Records {
   putDeltaJob(row: DeltaJobRow): Promise<void>;
   /** Those that ran when the server ended wait again. */
   requeueDeltaJobs(): Promise<void>;
-  /** Releases that ECUs of a hardware id last said they run and that are stored; most common first. */
-  basesInField(hardware: string, limit: number): Promise<BaseInField[]>;
+  /** The one of highest rank that waits; of several, the newest. */
+  lastQueuedDeltaJob(): Promise<DeltaJobRow | undefined>;
+  /**
+   * Images of releases of a hardware id that vehicles last said they run, most common first. A
+   * vehicle counts once for an image, and for its newest `each` only.
+   */
+  basesInField(
+    hardware: string,
+    most: { readonly limit: number; readonly each: number },
+  ): Promise<BaseInField[]>;
   /** Releases of an image. */
   releasesWith(sha256: string): Promise<{ release: string; hardware: string }[]>;
 

@@ -17,7 +17,7 @@ export interface DeltaJobRow extends Readonly<Omit<DeltaJob, "v" | "doneBytes" |
 /** An image that vehicles run. */
 export interface BaseInField {
   readonly sha256: string;
-  /** How many vehicles have an ECU that last reported it. */
+  /** How many vehicles last reported it. */
   readonly vehicles: number;
 }
 

@@ -74,6 +74,11 @@ export const MAX_DELTAS = 64;
 
 /** Jobs that may wait: a hundred releases in a row; later ones go without deltas. */
 export const MAX_QUEUED_DELTA_JOBS = 1024;
+/**
+ * Images of one hardware id that one vehicle may have deltas made from: its ECUs of one kind run
+ * two or three at most, and a forged report must not have one made from every old release.
+ */
+export const MAX_BASES_PER_VEHICLE = 4;
 /** One job: a 1 GiB image takes some twenty minutes on one core; more is a fault, or hopeless. */
 export const DELTA_JOB_MS = 2 * 60 * 60_000;
 /**
@@ -81,6 +86,15 @@ export const DELTA_JOB_MS = 2 * 60 * 60_000;
  * wait for: 20 kB that stand for a step for each byte of 1 GiB would take hours.
  */
 export const PATCH_PROOF_MS = 25 * 60_000;
+/**
+ * How long a carrier that a better one replaced is still sent, and a file that nothing refers to
+ * stays: a vehicle that fetches it has a day to end, then it goes on by another carrier.
+ */
+export const RETIRED_FILE_MS = 24 * 60 * 60_000;
+/** An upload that nobody goes on with, or publishes, is given up: somebody may be on holiday. */
+export const UNPUBLISHED_UPLOAD_MS = 7 * 24 * 60 * 60_000;
+/** How often files that nothing refers to are looked for: a look at 5000 files takes under 1 s. */
+export const COLLECT_EVERY_MS = 60 * 60_000;
 /** How often a job is begun that the end of the server cuts short: it may be the cause. */
 export const MAX_DELTA_JOB_ATTEMPTS = 3;
 /**
@@ -114,6 +128,11 @@ export const DOWNLOAD_WINDOW_BYTES = 64 * KIB;
 export const DOWNLOAD_WINDOW_MS = 60_000;
 /** A request without a body must be answered within this. */
 export const REQUEST_TIMEOUT_MS = 15_000;
+/**
+ * The answer to a release may take so long: the server reads the image twice, or proves a patch
+ * first, and 1 GiB of that takes minutes on a small machine.
+ */
+export const PUBLISH_TIMEOUT_MS = PATCH_PROOF_MS + 5 * 60_000;
 /** First pause before a failed request is repeated. */
 export const BACKOFF_MIN_MS = 500;
 /** Longest pause: a vehicle comes back within a minute of its server. */

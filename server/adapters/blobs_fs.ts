@@ -11,11 +11,11 @@ import { statfs } from "node:fs/promises";
 import { invariant } from "shared/assert.ts";
 import type { Millis } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
+import { UNPUBLISHED_UPLOAD_MS } from "shared/limits.ts";
 import { orStoreFailure } from "./medium_full.ts";
 import type { BlobFile, BlobStore, PartFile, PartState } from "../ports.ts";
+import type { StoredFile } from "../ports_storage.ts";
 
-/** An upload that nobody went on with for a week is given up. */
-const STALE_PART_MS = 7 * 24 * 3600_000;
 const PART_NAME = /^([0-9a-f]{64})\.(\d{1,12})\.part$/;
 
 /**
@@ -32,7 +32,7 @@ export async function openBlobs(folder: string, now: Millis): Promise<BlobStore>
     const path = `${uploads}/${entry.name}`;
     const touchedAt = (await Deno.stat(path)).mtime?.getTime() ?? now;
     const stale = entry.name.endsWith(".tmp") ||
-      (PART_NAME.test(entry.name) && now - touchedAt > STALE_PART_MS);
+      (PART_NAME.test(entry.name) && now - touchedAt > UNPUBLISHED_UPLOAD_MS);
     if (stale) await Deno.remove(path);
   }
   return new FolderBlobs(blobs, uploads);
@@ -40,6 +40,10 @@ export async function openBlobs(folder: string, now: Millis): Promise<BlobStore>
 
 class FolderBlobs implements BlobStore {
   #made = 0;
+  /** How often each file is open for reading. */
+  readonly #open = new Map<string, number>();
+  /** Names that are being given or taken away; the next one waits. */
+  readonly #naming = new Map<string, Promise<void>>();
 
   constructor(readonly blobs: string, readonly uploads: string) {}
 
@@ -56,7 +60,65 @@ class FolderBlobs implements BlobStore {
         `Cannot open ${sha256}: no such file is stored`,
       );
     }
-    return new OpenFile("", file, (await file.stat()).size);
+    this.#open.set(sha256, (this.#open.get(sha256) ?? 0) + 1);
+    const closed = () => this.#open.set(sha256, this.#open.get(sha256)! - 1);
+    return new OpenFile("", file, (await file.stat()).size, closed);
+  }
+
+  isOpen(sha256: string): boolean {
+    return (this.#open.get(sha256) ?? 0) > 0;
+  }
+
+  async files(): Promise<StoredFile[]> {
+    const files: StoredFile[] = [];
+    for await (const folder of Deno.readDir(this.blobs)) {
+      if (!folder.isDirectory) continue;
+      for await (const { name } of Deno.readDir(`${this.blobs}/${folder.name}`)) {
+        if (!/^[0-9a-f]{64}$/.test(name)) continue; // Not ours to remove.
+        const file = await stored(`${this.blobs}/${folder.name}/${name}`, name);
+        if (file !== null) files.push(file);
+      }
+    }
+    return files;
+  }
+
+  async parts(): Promise<StoredFile[]> {
+    const files: StoredFile[] = [];
+    for await (const { name } of Deno.readDir(this.uploads)) {
+      const sha256 = PART_NAME.exec(name)?.[1];
+      const file = sha256 && await stored(`${this.uploads}/${name}`, sha256);
+      if (file) files.push(file);
+    }
+    return files;
+  }
+
+  remove(sha256: string, untilMs: Millis): Promise<boolean> {
+    return this.#named(sha256, async () => {
+      const path = this.#path(sha256);
+      const info = await Deno.stat(path).catch(orMissing(null));
+      if (info === null) return true;
+      if ((info.mtime?.getTime() ?? Infinity) > untilMs) return false;
+      try {
+        await Deno.remove(path);
+        using directory = await Deno.open(path.slice(0, path.lastIndexOf("/")));
+        await directory.sync(); // It must not come back after it was counted as gone.
+      } catch (cause) {
+        throw orStoreFailure(`remove ${sha256}`, cause);
+      }
+      return true;
+    });
+  }
+
+  /** One at a time for each name. */
+  async #named<T>(sha256: string, work: () => Promise<T>): Promise<T> {
+    const mine = (this.#naming.get(sha256) ?? Promise.resolve()).then(work);
+    const settled = mine.then(() => undefined, () => undefined);
+    this.#naming.set(sha256, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#naming.get(sha256) === settled) this.#naming.delete(sha256);
+    }
   }
 
   async part(sha256: string): Promise<PartState | null> {
@@ -90,7 +152,11 @@ class FolderBlobs implements BlobStore {
     await Deno.remove(file.path).catch(orMissing(undefined));
   }
 
-  async commit(file: PartFile, sha256: string): Promise<void> {
+  commit(file: PartFile, sha256: string): Promise<void> {
+    return this.#named(sha256, () => this.#commit(file, sha256));
+  }
+
+  async #commit(file: PartFile, sha256: string): Promise<void> {
     invariant(file instanceof OpenFile, "a part file of this store");
     const path = this.#path(sha256);
     const folder = path.slice(0, path.lastIndexOf("/"));
@@ -169,6 +235,13 @@ function checked(sha256: string): string {
   return sha256;
 }
 
+async function stored(path: string, sha256: string): Promise<StoredFile | null> {
+  const info = await Deno.stat(path).catch(orMissing(null));
+  return info && {
+    ...{ sha256, lengthBytes: info.size, modifiedAtMs: info.mtime?.getTime() ?? Infinity },
+  };
+}
+
 function orMissing<T>(value: T): (error: unknown) => T {
   return (error) => {
     if (error instanceof Deno.errors.NotFound) return value;
@@ -179,7 +252,12 @@ function orMissing<T>(value: T): (error: unknown) => T {
 class OpenFile implements PartFile, BlobFile {
   #closed = false;
 
-  constructor(readonly path: string, readonly file: Deno.FsFile, public lengthBytes: number) {}
+  constructor(
+    readonly path: string,
+    readonly file: Deno.FsFile,
+    public lengthBytes: number,
+    readonly closed: () => void = () => undefined,
+  ) {}
 
   read(offset: number, length: number): Uint8Array {
     try {
@@ -239,6 +317,7 @@ class OpenFile implements PartFile, BlobFile {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.closed();
     this.file.close();
   }
 }

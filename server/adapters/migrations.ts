@@ -54,4 +54,12 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX releases_by_image ON releases (sha256);
   ALTER TABLE assignments ADD COLUMN held_until TEXT;
   `,
+  // Files that nothing refers to, and what was given back to the medium: one row.
+  `
+  CREATE TABLE retired (sha256 TEXT PRIMARY KEY, since_ms INTEGER NOT NULL,
+    length_bytes INTEGER NOT NULL, carrier TEXT, leaving INTEGER NOT NULL);
+  CREATE TABLE freed (id INTEGER PRIMARY KEY CHECK (id = 1), files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL);
+  INSERT INTO freed VALUES (1, 0, 0);
+  `,
 ];

@@ -105,7 +105,8 @@ export class Rows extends DeltaRows implements Records {
   }
 
   carrier(carrierSha256: string): Promise<Carrier | undefined> {
-    const sql = "SELECT body FROM carriers WHERE carrier_sha256 = ? LIMIT 1";
+    const sql = `SELECT body FROM carriers WHERE carrier_sha256 = ?1 UNION ALL
+      SELECT carrier FROM retired WHERE sha256 = ?1 AND carrier IS NOT NULL LIMIT 1`;
     return this.one(sql, (row) => json(Carrier, row.body), carrierSha256);
   }
 

@@ -8,7 +8,8 @@ import { z } from "zod";
 import { DELTA_JOB_STATES } from "shared/protocol/api.ts";
 import { FailureReport } from "shared/protocol/common.ts";
 import type { BaseInField, CompositeRow, DeltaJobRow } from "../ports_delta.ts";
-import { json, jsonOrNull, type Row, Statements, textOrNull } from "./records_statements.ts";
+import { json, jsonOrNull, type Row, textOrNull } from "./records_statements.ts";
+import { StorageRows } from "./records_rows_storage.ts";
 
 const Text = z.string().nullable();
 const Count = z.number().nullable();
@@ -18,7 +19,7 @@ const Effort = z.enum(["fast", "best"]);
 const Reason = z.enum(["larger", "canceled", "failed"]).nullable();
 
 /** Their part of {@linkcode Records}. */
-export class DeltaRows extends Statements {
+export class DeltaRows extends StorageRows {
   composite(carrierSha256: string): Promise<CompositeRow | undefined> {
     const sql = "SELECT * FROM composites WHERE carrier_sha256 = ?";
     return this.one(sql, readComposite, carrierSha256);
@@ -73,11 +74,6 @@ export class DeltaRows extends Statements {
     return added;
   }
 
-  async dropCarrier(carrierSha256: string, sha256: string): Promise<void> {
-    const sql = "DELETE FROM carriers WHERE carrier_sha256 = ? AND sha256 = ?";
-    await this.run(sql, carrierSha256, sha256);
-  }
-
   async putDeltaJob(row: DeltaJobRow): Promise<void> {
     await this.run(
       `UPDATE delta_jobs SET rank = ?, state = ?, reason = ?, failure = ?, attempts = ?,
@@ -90,19 +86,33 @@ export class DeltaRows extends Statements {
     await this.run("UPDATE delta_jobs SET state = 'queued' WHERE state = 'running'");
   }
 
-  basesInField(hardware: string, limit: number): Promise<BaseInField[]> {
+  lastQueuedDeltaJob(): Promise<DeltaJobRow | undefined> {
+    const sql = `SELECT * FROM delta_jobs WHERE state = 'queued'
+      ORDER BY rank DESC, number DESC LIMIT 1`;
+    return this.one(sql, readJob);
+  }
+
+  basesInField(
+    hardware: string,
+    { limit, each }: { readonly limit: number; readonly each: number },
+  ): Promise<BaseInField[]> {
     // Counted by SQLite: reading every report of a large fleet would hold up requests. A report is
-    // a vehicle's word: only releases of the hardware id count, and each vehicle counts once.
+    // a vehicle's word: only releases of the hardware id count, and each vehicle once.
     return this.all(
-      `SELECT sha256, count(DISTINCT vin) AS vehicles, max(counter) AS counter FROM (
-         SELECT vin, json_extract(value, '$.sha256') AS sha256
+      `WITH told AS (
+         SELECT DISTINCT vin, json_extract(value, '$.sha256') AS sha256
            FROM vehicles, json_each(vehicles.report, '$.ecus')
-           WHERE json_extract(value, '$.hardware') = ?)
-         JOIN releases USING (sha256) JOIN blobs USING (sha256)
-         WHERE releases.hardware = ?
-         GROUP BY sha256 ORDER BY vehicles DESC, counter DESC LIMIT ?`,
+           WHERE json_extract(value, '$.hardware') = ?1),
+       images AS (
+         SELECT sha256, max(counter) AS counter FROM releases JOIN blobs USING (sha256)
+            WHERE hardware = ?1 GROUP BY sha256),
+       places AS (
+         SELECT sha256, counter, row_number() OVER (PARTITION BY vin ORDER BY counter DESC) AS place
+           FROM told JOIN images USING (sha256))
+       SELECT sha256, count(*) AS vehicles, counter FROM places WHERE place <= ?2
+         GROUP BY sha256 ORDER BY vehicles DESC, counter DESC LIMIT ?3`,
       (row) => ({ sha256: String(row.sha256), vehicles: Number(row.vehicles) }),
-      ...[hardware, hardware, limit],
+      ...[hardware, each, limit],
     );
   }
 

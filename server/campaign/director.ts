@@ -145,7 +145,10 @@ function canonical(value: unknown): string {
  * @returns What goes to `ota/v1/announce/{hardware}`.
  */
 export function announcementOf({ row, blob, carriers }: FullRelease): Announcement {
-  const bases = carriers.flatMap(({ baseSha256 }) => baseSha256 === undefined ? [] : [baseSha256]);
+  // A patch of another format is none yet: vehicles get the container that is made of it, proved.
+  const bases = carriers.flatMap(({ format, baseSha256 }) =>
+    format === "container" && baseSha256 !== undefined ? [baseSha256] : []
+  );
   return {
     v: 1,
     hardware: row.hardware,

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { PATCH_PROOF_MS, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
+import { PUBLISH_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
 import { parseAs } from "shared/parse.ts";
 import {
   BrokerAccess,
@@ -23,12 +23,11 @@ import {
   type UserRequest,
   Vehicle,
 } from "shared/protocol/api.ts";
+import { Storage } from "shared/protocol/storage.ts";
 import { type CommandError, commandError, EXIT, problemError } from "./exit.ts";
 
 /** A server whose disk stands still for half a minute answers late, and has lost nothing. */
 const ANSWER_TIMEOUT_MS = 4 * REQUEST_TIMEOUT_MS;
-/** The server proves a patch before it answers: 1 GiB takes minutes on a small machine. */
-const PUBLISH_TIMEOUT_MS = PATCH_PROOF_MS + 5 * 60_000;
 
 /** What an answer without a body holds. */
 const NOTHING = z.void();
@@ -116,6 +115,11 @@ export class ApiClient {
   publish(body: z.input<typeof ReleaseRequest>): Promise<Published> {
     const timeoutMs = PUBLISH_TIMEOUT_MS;
     return this.#json("POST", "/api/v1/releases", Published, { body, timeoutMs });
+  }
+
+  /** `GET /api/v1/storage`: what is stored, and what was given back. */
+  storage(): Promise<Storage> {
+    return this.#json("GET", "/api/v1/storage", Storage);
   }
 
   /** `GET /api/v1/campaigns`: all of them. */

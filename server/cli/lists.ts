@@ -18,11 +18,17 @@ export async function listReleases(context: Context): Promise<void> {
       String(row.counter),
       row.state,
       formatBytes(row.lengthBytes),
-      String(new Set(row.carriers.flatMap(({ baseSha256 }) => baseSha256 ?? [])).size),
+      String(deltaBases(row).size),
       row.createdAt,
       clip(row.notes.purpose),
     ]],
   }, "No releases yet: publish one with `ota publish`");
+}
+
+/** Images that vehicles can come from by a delta; a BSDIFF40 patch is none until it is repacked. */
+function deltaBases({ carriers }: Release): Set<string> {
+  const deltas = carriers.filter(({ format }) => format === "container");
+  return new Set(deltas.flatMap(({ baseSha256 }) => baseSha256 ?? []));
 }
 
 /** One line of `ota vehicles --json`. */

@@ -154,6 +154,11 @@ function addFleet(ota: Command): void {
     about: "list the vehicles and their ECUs",
     action: async (context) => await (await lists()).listVehicles(context),
   });
+  add(ota, "storage", {
+    about: "what is stored, and what was freed",
+    action: async (context) =>
+      await (await load<typeof import("./storage.ts")>("./storage.ts")).showStorage(context),
+  });
   const hardware = ota.command("hardware").description("the known hardware ids");
   add(hardware, "list", {
     about: "list them",

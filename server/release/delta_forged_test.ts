@@ -5,7 +5,7 @@
  */
 import { assertEquals } from "@std/assert/mod.js";
 import { isoTime } from "shared/clock.ts";
-import { MAX_DELTAS, MAX_QUEUED_DELTA_JOBS } from "shared/limits.ts";
+import { MAX_BASES_PER_VEHICLE, MAX_DELTAS, MAX_QUEUED_DELTA_JOBS } from "shared/limits.ts";
 import { ecuReport, OTHER_VIN, sampleBytes, vehicleReport, VIN } from "../samples_test.ts";
 import { queueDeltas } from "./delta_plan.ts";
 import { FRESH, ivi, OLD, published, world } from "./delta_world_test.ts";
@@ -43,7 +43,7 @@ Deno.test("one vehicle with many ECUs is no fleet: what most vehicles run comes 
     assertEquals((await test.report(await test.enrol(vin), report)).status, 200);
   }
   const bases = await test.server.core.ports.records.read((tables) =>
-    tables.basesInField("ivi-rpi4", MAX_DELTAS)
+    tables.basesInField("ivi-rpi4", { limit: MAX_DELTAS, each: MAX_BASES_PER_VEHICLE })
   );
   assertEquals(bases.map(({ sha256 }) => sha256), [common, rare]);
 });

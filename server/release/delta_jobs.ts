@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type Clock, isoTime } from "shared/clock.ts";
+import { type Clock, isoTime, type Millis } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
 import { DELTA_JOB_MS, MAX_DELTA_JOB_ATTEMPTS } from "shared/limits.ts";
 import type { Carrier, FailureReport } from "shared/protocol/common.ts";
@@ -33,6 +33,14 @@ export interface DeltaJobPorts {
   readonly metrics: Metrics;
   readonly log: Log;
 }
+
+/** How long and how often a job may run. */
+export interface DeltaJobBounds {
+  readonly jobMs: Millis;
+  readonly maxAttempts: number;
+}
+
+const BOUNDS: DeltaJobBounds = { jobMs: DELTA_JOB_MS, maxAttempts: MAX_DELTA_JOB_ATTEMPTS };
 
 /** What became of a job. */
 type Outcome = Pick<
@@ -64,7 +72,7 @@ export class DeltaJobs {
   #loop: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
 
-  constructor(readonly ports: DeltaJobPorts) {}
+  constructor(readonly ports: DeltaJobPorts, readonly bounds: DeltaJobBounds = BOUNDS) {}
 
   /** Begins: what an earlier run left undone first. */
   start(): void {
@@ -176,12 +184,12 @@ export class DeltaJobs {
     try {
       this.ports.feed.changed("delta", row.job);
       const over = new AbortController();
-      void clock.sleep(DELTA_JOB_MS, over.signal)
+      void clock.sleep(this.bounds.jobMs, over.signal)
         .then(() => stop.abort("tooSlow" satisfies Stop), () => undefined);
       const { carrier, ...outcome } = await this.#outcome(row, running)
         .finally(() => over.abort());
       await records.write(async (tables) => {
-        if (carrier !== undefined) await keepCarrier(tables, carrier);
+        if (carrier !== undefined) await keepCarrier(tables, carrier, clock.now());
         const updatedAt = isoTime(clock.now());
         const attempts = outcome.state === "queued" ? row.attempts - 1 : row.attempts;
         await tables.putDeltaJob({ ...row, ...outcome, attempts, updatedAt });
@@ -206,7 +214,7 @@ export class DeltaJobs {
     const { signal } = running.stop;
     const dropped = { ...nothing, state: "dropped" } as const;
     try {
-      if (row.attempts > MAX_DELTA_JOB_ATTEMPTS) {
+      if (row.attempts > this.bounds.maxAttempts) {
         throw new UpdateFailure(
           "deltaMakerCrashed",
           row.job,
@@ -219,7 +227,7 @@ export class DeltaJobs {
       if (stop === "closing") return { ...nothing, state: "queued", reason: null };
       if (stop === "canceled") return { ...dropped, reason: "canceled" };
       const failure = stop === "tooSlow"
-        ? tooSlow(row)
+        ? tooSlow(row, this.bounds.jobMs)
         : error instanceof UpdateFailure
         ? error
         : internal(row, error as Error);
@@ -298,14 +306,15 @@ export class DeltaJobs {
       const releases = await records.read((tables) => tables.releasesWith(row.sha256));
       for (const { release } of releases) feed.changed("release", release);
       const hardware = new Set(releases.map((each) => each.hardware));
-      if (row.baseSha256 !== null) { for (const id of hardware) await bulletins.announce(id); }
+      // Also after a full one: deltas that are no smaller are gone with it.
+      for (const id of hardware) await bulletins.announce(id);
     }
     fleet.settleAll();
   }
 }
 
-function tooSlow({ job }: DeltaJobRow): UpdateFailure {
-  const message = `Cannot make ${job}: it is not done after ${DELTA_JOB_MS / 60_000} minutes`;
+function tooSlow({ job }: DeltaJobRow, jobMs: Millis): UpdateFailure {
+  const message = `Cannot make ${job}: it is not done after ${jobMs / 60_000} minutes`;
   return new UpdateFailure("deltaMakerTooSlow", job, message);
 }
 

@@ -6,41 +6,52 @@
  *
  * @module
  */
-import { MAX_DELTAS, MAX_QUEUED_DELTA_JOBS } from "shared/limits.ts";
+import { MAX_BASES_PER_VEHICLE, MAX_DELTAS, MAX_QUEUED_DELTA_JOBS } from "shared/limits.ts";
 import type { Carrier } from "shared/protocol/common.ts";
 import type { Records, ReleaseRow } from "../ports.ts";
 import type { DeltaJobRow } from "../ports_delta.ts";
 
 /** Behind the deltas of every release that waits: no vehicle waits for a full carrier. */
 const LAST_RANK = MAX_DELTAS + 1;
+/** How many jobs there may be. */
+export interface DeltaPlanBounds {
+  /** Jobs that wait, of all releases. */
+  readonly maxQueued: number;
+  /** Deltas of one release. */
+  readonly maxDeltas: number;
+}
+
+const BOUNDS: DeltaPlanBounds = { maxQueued: MAX_QUEUED_DELTA_JOBS, maxDeltas: MAX_DELTAS };
 
 /**
  * Queues the jobs of a release; those that there are already stay as they are, and those that
- * failed or were canceled are begun anew.
+ * failed or were canceled are begun anew. In a full queue, one of a later rank gives way: the
+ * first carriers of a release come before the last ones of any other.
  *
  * @param tables The records, in a transaction for writing.
  * @param row The release.
  * @param at The time.
- * @returns The ids of the jobs that wait now.
+ * @param bounds How many jobs there may be.
+ * @returns The ids of the jobs that wait now, or gave way.
  */
 export async function queueDeltas(
   tables: Records,
   row: Pick<ReleaseRow, "hardware" | "counter" | "sha256">,
   at: string,
+  bounds: DeltaPlanBounds = BOUNDS,
 ): Promise<string[]> {
   const { sha256 } = row;
   const carriers = await tables.carriersOf(sha256);
   const known = new Map((await tables.deltaJobsOf(sha256)).map((job) => [keyOf(job), job]));
-  const bases = await basesOf(tables, row, carriers);
+  const bases = await basesOf(tables, row, carriers, bounds);
   const wanted: Wanted[] = [
     { baseSha256: null, effort: "fast" },
     ...bases.map((baseSha256) => ({ baseSha256, effort: "best" }) as const),
     { baseSha256: null, effort: "best" },
   ];
-  let room = MAX_QUEUED_DELTA_JOBS - await tables.queuedDeltaJobs();
+  let room = bounds.maxQueued - await tables.queuedDeltaJobs();
   const queued: string[] = [];
   for (const [place, each] of wanted.entries()) {
-    if (room <= 0) break;
     const { baseSha256 } = each;
     const rank = baseSha256 === null && place > 0 ? LAST_RANK : place;
     const old = known.get(keyOf(each));
@@ -49,16 +60,33 @@ export async function queueDeltas(
       ...{ attempts: 0, carrierSha256: null, lengthBytes: null, fullBytes: null },
       ...{ createdAt: at, updatedAt: at },
     };
+    const wants = old === undefined
+      ? baseSha256 === null || !hasDelta(carriers, baseSha256)
+      : old.state === "dropped" && old.reason !== "larger";
+    if (!wants) continue;
+    if (room <= 0) {
+      const gone = await giveWay(tables, rank, at);
+      if (gone === undefined) break;
+      queued.push(gone);
+      room++;
+    }
     if (old === undefined) {
-      if (baseSha256 !== null && hasDelta(carriers, baseSha256)) continue;
       queued.push((await tables.addDeltaJob(fresh))!);
-    } else if (old.state === "dropped" && old.reason !== "larger") {
+    } else {
       await tables.putDeltaJob({ ...fresh, job: old.job, createdAt: old.createdAt });
       queued.push(old.job);
-    } else continue;
+    }
     room--;
   }
   return queued;
+}
+
+/** Takes the job of the latest rank out of the queue, if that is later than this one. */
+async function giveWay(tables: Records, rank: number, at: string): Promise<string | undefined> {
+  const last = await tables.lastQueuedDeltaJob();
+  if (last === undefined || last.rank <= rank) return undefined;
+  await tables.putDeltaJob({ ...last, state: "dropped", reason: "canceled", updatedAt: at });
+  return last.job;
 }
 
 type Wanted = Pick<DeltaJobRow, "baseSha256" | "effort">;
@@ -75,15 +103,21 @@ async function basesOf(
   tables: Records,
   row: Pick<ReleaseRow, "hardware" | "counter" | "sha256">,
   carriers: readonly Carrier[],
+  { maxDeltas }: DeltaPlanBounds,
 ): Promise<string[]> {
   const patches = carriers.filter(({ format }) => format === "bsdiff40");
   const bases = new Set(patches.map(({ baseSha256 }) => baseSha256!));
-  for (const { sha256 } of await tables.basesInField(row.hardware, MAX_DELTAS)) bases.add(sha256);
+  const most = { limit: maxDeltas, each: MAX_BASES_PER_VEHICLE };
+  const field = await tables.basesInField(row.hardware, most);
   const before = (await tables.releasesOf(row.hardware))
     .find(({ state, counter }) => state === "published" && counter < row.counter);
+  // A place is left for that: what vehicles say, true or not, does not take all.
+  for (const { sha256 } of field.slice(0, Math.max(0, maxDeltas - 1 - bases.size))) {
+    bases.add(sha256);
+  }
   if (before !== undefined) bases.add(before.sha256);
   bases.delete(row.sha256); // Nothing needs to travel.
-  return [...bases].slice(0, MAX_DELTAS);
+  return [...bases].slice(0, maxDeltas);
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isoTime } from "shared/clock.ts";
+import { isoTime, type Millis } from "shared/clock.ts";
 import type { Carrier } from "shared/protocol/common.ts";
 import type { Records, ReleaseRow } from "../ports.ts";
 import type { DeltaJobPorts } from "./delta_jobs.ts";
@@ -11,19 +11,24 @@ import { queueDeltas } from "./delta_plan.ts";
 import { makeInstant, recordInstant } from "./instant.ts";
 
 /**
- * Records a carrier that was made; deltas that are no smaller than a full one are of no use.
+ * Records a carrier that was made; deltas that are no smaller than a full one are of no use, nor
+ * is the full one that was made in a hurry before it.
  *
  * @param tables The records, in a transaction for writing.
  * @param carrier The carrier.
+ * @param nowMs The time.
  */
-export async function keepCarrier(tables: Records, carrier: Carrier): Promise<void> {
+export async function keepCarrier(tables: Records, carrier: Carrier, nowMs: Millis): Promise<void> {
   await tables.putCarrier(carrier);
+  await tables.dropRetired(carrier.carrierSha256);
   if (carrier.baseSha256 !== undefined) return;
+  const carriers = await tables.carriersOf(carrier.sha256);
   for (const job of await tables.deltaJobsOf(carrier.sha256)) {
-    const useless = job.state === "kept" && job.baseSha256 !== null &&
-      job.lengthBytes! >= carrier.lengthBytes;
+    const useless = job.state === "kept" && job.lengthBytes! >= carrier.lengthBytes &&
+      job.carrierSha256 !== carrier.carrierSha256;
     if (!useless) continue;
-    await tables.dropCarrier(job.carrierSha256!, carrier.sha256);
+    const old = carriers.find(({ carrierSha256 }) => carrierSha256 === job.carrierSha256);
+    if (old !== undefined) await tables.retireCarrier(old, nowMs);
     const fullBytes = carrier.lengthBytes;
     const dropped = { state: "dropped", reason: "larger", carrierSha256: null } as const;
     await tables.putDeltaJob({ ...job, ...dropped, fullBytes });

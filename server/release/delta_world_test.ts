@@ -27,6 +27,9 @@ export const FRESH: Bytes = edited(OLD, MIB + 7);
 /** One that differs in another one as well. */
 export const LATER: Bytes = edited(FRESH, 2 * MIB + 9);
 
+/** An image that compresses to a third. */
+export const PROSE: Bytes = sampleBytes(MIB + 70_000, 3).map((byte) => byte >> 6);
+
 /** The same with one byte changed. */
 export function edited(bytes: Bytes, at: number): Bytes {
   const copy = bytes.slice();

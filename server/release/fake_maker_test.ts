@@ -4,10 +4,12 @@
  *
  * @module
  */
+import { constants } from "node:zlib";
 import { OPERATION, serializeContainerHead } from "shared/delta/container.ts";
 import { fromHex } from "shared/bytes.ts";
 import { LEAF_BYTES, SEGMENT_BYTES } from "shared/limits.ts";
 import { leafHash } from "shared/merkle.ts";
+import { encodeBrotli } from "shared/node/codecs_encode.ts";
 import { nodeHash, sha256Digest } from "shared/node/digest.ts";
 import { blobPath } from "../adapters/blobs_fs.ts";
 import type { DeltaMaker, DeltaTask, MadeCarrier } from "../ports_delta.ts";
@@ -20,6 +22,10 @@ export class FakeMaker {
   readonly failures: Error[] = [];
   /** While set, tasks wait for it, or for their end. */
   gate: Promise<void> | undefined;
+  /** The same for the next tasks, one each. */
+  readonly gates: (Promise<void> | undefined)[] = [];
+  /** Brotli's quality for full carriers of an effort; without one they are not compressed. */
+  readonly packs = new Map<"fast" | "best", number>();
   /** Tasks that were ended from outside. */
   ended = 0;
 
@@ -34,12 +40,13 @@ export class FakeMaker {
   ): Promise<MadeCarrier | null> {
     this.asked.push([task.image.sha256, task.base?.sha256 ?? null]);
     onProgress(Math.floor(task.image.lengthBytes / 2));
-    if (this.gate !== undefined) {
+    const gate = this.gates.shift() ?? this.gate;
+    if (gate !== undefined) {
       const aborted = new Promise<never>((_, reject) => {
         if (signal.aborted) reject(signal.reason);
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       });
-      await Promise.race([this.gate, aborted]).catch((error) => {
+      await Promise.race([gate, aborted]).catch((error) => {
         this.ended++;
         throw error;
       });
@@ -49,7 +56,10 @@ export class FakeMaker {
     const read = (sha256: string) => Deno.readFile(blobPath(folder, sha256));
     const image = await read(task.image.sha256);
     const base = task.base === null ? null : await read(task.base.sha256);
-    const parts = segments(image, base);
+    const quality = base === null ? this.packs.get(task.effort) : undefined;
+    const parts = segments(image, base).map((part) =>
+      quality === undefined ? part : { operation: OPERATION.brotli, payload: packed(part, quality) }
+    );
     const head = serializeContainerHead({
       imageBytes: image.length,
       imageSha256: task.image.sha256,
@@ -92,6 +102,10 @@ function segments(
     );
   }
   return all;
+}
+
+function packed({ payload }: { payload: Uint8Array }, quality: number): Uint8Array {
+  return encodeBrotli(payload, { [constants.BROTLI_PARAM_QUALITY]: quality });
 }
 
 function leaves(image: Uint8Array): Uint8Array {

@@ -10,7 +10,7 @@ import { nodeHash, sha256Digest } from "shared/node/digest.ts";
 import type { BlobRow } from "../ports.ts";
 
 /** A multiple of the leaf; read, hashed and then yielded: under 1 ms of hashing. */
-const STEP_BYTES = 256 * KIB;
+const STEP_BYTES = 128 * KIB;
 
 /** Digest and leaves of bytes that come in order. */
 export class ImageHash {

@@ -3,7 +3,7 @@ import { UpdateFailure } from "shared/failure.ts";
 import { NOTES } from "../samples_test.ts";
 import type { ReleaseRow } from "../ports.ts";
 import { checkBundle, readReleaseRequest } from "./rules.ts";
-import { pieceOf } from "./uploads.ts";
+import { pieceOf } from "./upload_piece.ts";
 
 function release(hardware: string, version: string, counter: number): ReleaseRow {
   return {

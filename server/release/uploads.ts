@@ -14,21 +14,10 @@ import type { BlobStore, PartFile, RecordStore } from "../ports.ts";
 import { BodyReader } from "./body_reader.ts";
 import { hashFile } from "./hash_file.ts";
 import { checkRoom } from "./room.ts";
+import type { Piece } from "./upload_piece.ts";
 
 /** Silence after which a connection no longer holds its upload. */
 const STALL_MS = 30_000;
-
-/** What part of the file a request brings. */
-export interface Piece {
-  /** Where it begins. */
-  readonly offset: number;
-  /** How long it is, in bytes. */
-  readonly lengthBytes: number;
-  /** How long the whole file is. */
-  readonly totalBytes: number;
-  /** It is the whole file: what was there of an earlier attempt is dropped. */
-  readonly whole: boolean;
-}
 
 /** What uploads need. */
 export interface UploadPorts {
@@ -56,7 +45,7 @@ export class Uploads {
     const { blobs, records } = this.ports;
     const row = await records.read((tables) => tables.blob(sha256));
     const lengthBytes = await blobs.lengthOf(sha256);
-    if (row !== undefined && lengthBytes !== null) {
+    if (row !== undefined && lengthBytes !== null && await this.#stays(sha256)) {
       return { sha256, offset: lengthBytes, lengthBytes, complete: true };
     }
     const part = await blobs.part(sha256);
@@ -65,6 +54,28 @@ export class Uploads {
       return await this.#alone(sha256, () => this.#look(sha256));
     }
     return part && { sha256, offset: part.offset, lengthBytes: part.totalBytes, complete: false };
+  }
+
+  /** Whoever asks for a whole upload is about to publish it: its time to be given up begins anew. */
+  async #stays(sha256: string): Promise<boolean> {
+    const { records } = this.ports;
+    if (await records.read((tables) => tables.retiredFile(sha256)) === undefined) return true;
+    return await records.write(async (tables) => {
+      const row = await tables.blob(sha256); // It may have gone since.
+      const retired = await tables.retiredFile(sha256);
+      if (row !== undefined && retired?.carrier === null) await tables.dropRetired(sha256);
+      return row !== undefined;
+    });
+  }
+
+  /**
+   * Does something while nobody sends or publishes a file.
+   *
+   * @param sha256 The file.
+   * @param work What to do; not begun if somebody does.
+   */
+  async unlessBusy(sha256: string, work: () => Promise<void>): Promise<void> {
+    if (!this.#busy.has(sha256)) await this.#alone(sha256, work);
   }
 
   async #alone<T>(sha256: string, work: () => Promise<T>): Promise<T> {
@@ -84,8 +95,11 @@ export class Uploads {
       if (await records.read((tables) => tables.blob(sha256)) === undefined) {
         const file = await blobs.open(sha256);
         const row = await hashFile(file).finally(() => file.close());
-        await records.write((tables) => tables.putBlob(row));
-      }
+        await records.write(async (tables) => {
+          await tables.putBlob(row);
+          await tables.dropRetired(sha256);
+        });
+      } else await this.#stays(sha256);
       return { sha256, offset: lengthBytes, lengthBytes, complete: true };
     }
     const part = await blobs.part(sha256);
@@ -289,43 +303,4 @@ export class Uploads {
       { cause },
     );
   }
-}
-
-/**
- * The place of a request's body: `Content-Range: bytes A-B/TOTAL`, or the whole file.
- *
- * @param contentRange The header field, if there.
- * @param contentLength The header field, if there.
- * @returns Where the body goes.
- * @throws {UpdateFailure} `badRequest` If neither tells.
- */
-export function pieceOf(contentRange: string | null, contentLength: string | null): Piece {
-  const length = contentLength !== null && /^\d{1,15}$/.test(contentLength)
-    ? Number(contentLength)
-    : null;
-  if (contentRange === null) {
-    if (length === null) {
-      throw new UpdateFailure(
-        "badRequest",
-        "Content-Length",
-        "Cannot take upload: neither Content-Range nor Content-Length tells how long it is",
-      );
-    }
-    return { offset: 0, lengthBytes: length, totalBytes: length, whole: true };
-  }
-  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(contentRange);
-  const [first, last, totalBytes] = (match ?? []).slice(1).map(Number);
-  if (totalBytes === 0) return { offset: 0, lengthBytes: 0, totalBytes, whole: false };
-  if (
-    first === undefined || last === undefined || totalBytes === undefined || last < first ||
-    last >= totalBytes || (length !== null && length !== last - first + 1)
-  ) {
-    throw new UpdateFailure(
-      "badRequest",
-      "Content-Range",
-      `Cannot take upload: Content-Range is "${contentRange.slice(0, 80)}", ` +
-        `and Content-Length is ${length ?? "absent"}`,
-    );
-  }
-  return { offset: first, lengthBytes: last - first + 1, totalBytes, whole: false };
 }

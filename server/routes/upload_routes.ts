@@ -6,7 +6,7 @@
 import { UpdateFailure } from "shared/failure.ts";
 import { Upload } from "shared/protocol/api.ts";
 import { Sha256Hex } from "shared/protocol/common.ts";
-import { pieceOf } from "../release/uploads.ts";
+import { pieceOf } from "../release/upload_piece.ts";
 import { json, param, type Route } from "./route.ts";
 
 const PATH = "/api/v1/uploads/:sha256";
