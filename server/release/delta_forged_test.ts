@@ -4,10 +4,8 @@
  * @module
  */
 import { assertEquals } from "@std/assert/mod.js";
-import { isoTime } from "shared/clock.ts";
-import { MAX_BASES_PER_VEHICLE, MAX_DELTAS, MAX_QUEUED_DELTA_JOBS } from "shared/limits.ts";
+import { MAX_BASES_PER_VEHICLE, MAX_DELTAS } from "shared/limits.ts";
 import { ecuReport, OTHER_VIN, sampleBytes, vehicleReport, VIN } from "../samples_test.ts";
-import { queueDeltas } from "./delta_plan.ts";
 import { FRESH, ivi, OLD, published, world } from "./delta_world_test.ts";
 
 Deno.test("a vehicle that says it runs an image of other hardware, or none at all, causes no delta from it", async () => {
@@ -46,24 +44,4 @@ Deno.test("one vehicle with many ECUs is no fleet: what most vehicles run comes 
     tables.basesInField("ivi-rpi4", { limit: MAX_DELTAS, each: MAX_BASES_PER_VEHICLE })
   );
   assertEquals(bases.map(({ sha256 }) => sha256), [common, rare]);
-});
-
-Deno.test("releases in a row fill the queue of jobs up to its bound, and no further", async () => {
-  const { test } = await world();
-  await using _ = test;
-  const sha256 = await published(test, "1.0.0", OLD);
-  const queuedAt = (waiting: number, row: { sha256: string }) =>
-    test.server.core.ports.records.write((tables) => {
-      const full = Object.create(tables) as typeof tables;
-      full.queuedDeltaJobs = () => Promise.resolve(waiting);
-      for (const name of ["carriersOf", "deltaJobsOf", "basesInField", "releasesOf"] as const) {
-        Object.assign(full, { [name]: tables[name].bind(tables) });
-      }
-      full.addDeltaJob = () => Promise.resolve("d9");
-      return queueDeltas(full, { hardware: "ivi-rpi4", counter: 2, ...row }, isoTime(0));
-    });
-  const fresh = { sha256: "cd".repeat(32) };
-  assertEquals((await queuedAt(0, fresh)).length, 3, `full, a delta from ${sha256}, full`);
-  assertEquals((await queuedAt(MAX_QUEUED_DELTA_JOBS - 1, fresh)).length, 1);
-  assertEquals((await queuedAt(MAX_QUEUED_DELTA_JOBS, fresh)).length, 0);
 });

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { HashParts } from "../merkle.ts";
+import { type HashParts, nobleHash } from "../merkle.ts";
 
 /** A streaming SHA-256. */
 export interface StreamDigest {
@@ -37,8 +37,17 @@ export function sha256Digest(): StreamDigest {
 const HASHES_A_COLLECTION = 2048;
 let hashesSinceCollection = 0;
 
+/**
+ * Up to so many bytes JavaScript is as fast, and leaves nothing outside the heap: the inner nodes of
+ * a tree have 65. One begun digest of `node:crypto` costs more than two blocks of SHA-256.
+ */
+const SMALL_BYTES = 128;
+
 /** SHA-256 over joined parts, for Merkle trees. */
 export const nodeHash: HashParts = (...parts) => {
+  let lengthBytes = 0;
+  for (const part of parts) lengthBytes += part.length;
+  if (lengthBytes <= SMALL_BYTES) return nobleHash(...parts);
   if (++hashesSinceCollection === HASHES_A_COLLECTION) {
     hashesSinceCollection = 0;
     // There with --expose-gc, which vehicle and `ota` set (deno.json, scripts/compile.ts).
