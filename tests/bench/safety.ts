@@ -20,6 +20,13 @@ const MIB = 2 ** 20;
 const MADE_BYTES = 128 * MIB;
 const HARDWARE = "ivi-bench";
 const PASSWORD = "bench-password";
+const NOTES = {
+  purpose: "A bench",
+  changes: "None",
+  minutes: 1,
+  unavailable: "Nothing",
+  instructions: "None",
+};
 
 /** One installation; times in ms. */
 interface Install {
@@ -58,11 +65,11 @@ export async function benchSafety(log: (line: string) => void): Promise<string> 
       log,
       api: new ApiClient(server.urls.http, token),
     };
-    const releases = await publishBoth(bench);
+    const digests = await carriersOfBoth(bench);
     const full: Install[] = [];
     const delta: Install[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const [first, second] = await oneVehicle(bench, round, releases);
+      const [first, second] = await oneVehicle(bench, round, digests);
       full.push(first);
       delta.push(second);
       log(
@@ -115,18 +122,23 @@ async function imagesOf(
   return { images, origin: "made: two fifths random, two fifths text, one fifth zeros" };
 }
 
-/** Publishes both before any vehicle is there, and waits for every carrier the server makes of them. */
-async function publishBoth(bench: Bench): Promise<readonly [string, string]> {
+/**
+ * Publishes both for a hardware that no vehicle has, and waits for every carrier that the server
+ * makes of them; their digests.
+ */
+async function carriersOfBoth(bench: Bench): Promise<readonly [string, string]> {
   const home = `${bench.folder}/home`;
   const login = await ota(["login", "--server", bench.http], {
     home,
     env: { OTA_PASSWORD: PASSWORD },
   });
   if (login.code !== 0) throw new Error(login.stderr);
-  await otaJson(["hardware", "add", HARDWARE], { home });
+  await bench.api.addHardware(HARDWARE);
+  const digests: string[] = [];
   for (const [i, image] of bench.images.entries()) {
     const what = ["--hardware", HARDWARE, "--version", `${i + 1}.0.0`, "--notes", "A bench"];
-    await otaJson(["publish", image, ...what], { home });
+    const [line] = await otaJson(["publish", image, ...what], { home }) as [{ sha256: string }];
+    digests.push(line.sha256);
   }
   for (let waiting = 1; waiting > 0;) {
     await pause(1000);
@@ -138,20 +150,23 @@ async function publishBoth(bench: Bench): Promise<readonly [string, string]> {
     waiting = jobs.filter(({ state }) => state === "queued" || state === "running").length;
   }
   bench.log("all carriers are made");
-  return [`${HARDWARE}/1.0.0`, `${HARDWARE}/2.0.0`];
+  return [digests[0]!, digests[1]!];
 }
 
 /** A new vehicle takes the old image in full, and then a delta to the new one. */
 async function oneVehicle(
   bench: Bench,
   round: number,
-  releases: readonly [string, string],
+  digests: readonly [string, string],
 ): Promise<[Install, Install]> {
   const vin = `BENCHVEHCLE0000${String(round).padStart(2, "0")}`;
   const home = `${bench.folder}/${vin}`;
   await Deno.mkdir(home);
   const { size } = await Deno.stat(bench.images[0]);
-  const ecu = { serial: "ivi", hardware: HARDWARE, runner: "opaque", restartRank: 1 };
+  // Hardware of its own: else the releases of the vehicles before would be offered to it at once.
+  const hardware = `${HARDWARE}-${round}`;
+  await bench.api.addHardware(hardware);
+  const ecu = { serial: "ivi", hardware, runner: "opaque", restartRank: 1 };
   const ecus = [{ ...ecu, slotBytes: size + 32 * MIB, trialSeconds: 0 }];
   await Deno.writeTextFile(`${home}/profile.json`, JSON.stringify({ v: 1, ecus }));
   const meter = new DiskMeter(home);
@@ -170,15 +185,15 @@ async function oneVehicle(
       (await bench.api.vehicles()).some((one) => one.vin === vin && one.ecus.length > 0);
     while (!await known()) await pause(100);
     const found: Install[] = [];
-    for (const [i, release] of releases.entries()) {
+    for (const [i, sha256] of digests.entries()) {
       const copyMs = await plainCopy(bench.images[i]!, `${home}/copy`);
       const before = meter.marks().length;
-      await bench.api.offer({ releases: [release] });
-      const version = release.slice(release.indexOf("/") + 1);
+      const version = `${i + 1}.0.0`;
+      await bench.api.publish({ hardware, version, sha256, notes: NOTES });
       const confirmed = async () => {
         const row = (await bench.api.vehicles()).find((one) => one.vin === vin);
         const { state, version: runs, failure } = row!.ecus[0]!;
-        if (failure !== null) throw new Error(`Cannot install ${release}: ${failure.message}`);
+        if (failure !== null) throw new Error(`Cannot install ${version}: ${failure.message}`);
         return state === "confirmed" && runs === version;
       };
       while (!await confirmed()) await pause(100);
