@@ -46,6 +46,8 @@ interface Update {
   readonly guilty: string | null;
   readonly startedMs: number;
   readonly kills: DiskPhase[];
+  /** Requests that were made before it was offered. */
+  readonly asked: number;
 }
 
 /** One vehicle. */
@@ -125,7 +127,7 @@ export class KillLane implements AsyncDisposable {
     await this.#check(update);
     this.#tally.update({
       vin: this.vin,
-      way: update.step.way,
+      way: this.#wayOf(update),
       good: update.guilty === null,
       kills: update.kills,
       ms: performance.now() - update.startedMs,
@@ -135,7 +137,7 @@ export class KillLane implements AsyncDisposable {
   /** The next of the round, or now and then a bad one in its place. */
   async #offer(kills: number): Promise<Update> {
     const { world, profile, random } = this.#options;
-    const bad = kills > 0 && random() < 0.5 && world.images.bad.has(this.#runs!.sha256);
+    const bad = kills > 0 && random() < 0.6 && world.images.bad.has(this.#runs!.sha256);
     const step = bad
       ? world.images.bad.get(this.#runs!.sha256)!
       : world.images.round[this.#position++ % world.images.round.length]!;
@@ -150,9 +152,9 @@ export class KillLane implements AsyncDisposable {
       const image = guilty === null || serial === guilty ? step.image : next;
       drafts.push(await world.draft(hardware, version, image));
     }
-    const startedMs = performance.now();
+    const [startedMs, asked] = [performance.now(), this.#proxy.passed.length];
     const { campaign } = await world.api.offer({ releases: drafts });
-    return { campaign, step, guilty, startedMs, kills: [] };
+    return { campaign, step, guilty, startedMs, kills: [], asked };
   }
 
   /** Where the next kill is to fall: anywhere, or in the phase that was hit least. */
@@ -167,7 +169,7 @@ export class KillLane implements AsyncDisposable {
     const way: DiskPhase[] = ["downloading", "verifying", "installing", "trial", last];
     // What is behind it does not come again.
     const behind = way.indexOf(update.kills.at(-1) ?? "downloading");
-    const phase = this.#tally.leastOf(way.slice(Math.max(behind, 0)));
+    const phase = this.#tally.leastOf(way.slice(Math.max(behind, 0)), update.step.way);
     return { kind: "phase", phase, thenMs: random() < 0.5 ? 0 : random() * 20 };
   }
 
@@ -210,8 +212,19 @@ export class KillLane implements AsyncDisposable {
     const phase = this.#disks!.phase();
     if (phase === undefined) throw this.#fault(update, "the journal of a dead process is torn");
     update.kills.push(phase);
-    this.#tally.kill(phase, { way: update.step.way, inRecovery: !listening });
+    this.#tally.kill(phase, { way: this.#wayOf(update), inRecovery: !listening });
     this.#tally.watch(this.#gone(left));
+  }
+
+  /** How the bytes came: by what the vehicle asked for, since a delta may be made too late. */
+  #wayOf({ step, asked }: Update): "full" | "delta" {
+    const carriers = Object.values(this.#disks!.journal()?.targets?.ecus ?? {})
+      .flatMap((target) => target.carriers);
+    const fetched = this.#proxy.passed.slice(asked).flatMap(({ path }) =>
+      carriers.find(({ carrierSha256 }) => path === `/carriers/${carrierSha256}`) ?? []
+    );
+    if (fetched.length === 0) return step.way;
+    return fetched.every(({ baseSha256 }) => baseSha256 !== undefined) ? "delta" : "full";
   }
 
   async #gone(left: readonly ImageProcess[]): Promise<void> {

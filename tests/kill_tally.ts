@@ -39,9 +39,9 @@ export class KillTally {
     return way === undefined ? full + delta : way === "full" ? full : delta;
   }
 
-  /** Of some phases the one that was hit least. */
-  leastOf(phases: readonly DiskPhase[]): DiskPhase {
-    return phases.toSorted((a, b) => this.hits(a) - this.hits(b))[0]!;
+  /** Of some phases the one that was hit least in updates of that way. */
+  leastOf(phases: readonly DiskPhase[], way: "full" | "delta"): DiskPhase {
+    return phases.toSorted((a, b) => this.hits(a, way) - this.hits(b, way))[0]!;
   }
 
   /** One kill. */
