@@ -99,9 +99,13 @@ export class KillLane implements AsyncDisposable {
     this.#start(token);
     await this.#ready;
     // A campaign covers the vehicles that the server knows to have its hardware.
-    while ((await world.api.vehicles()).every((one) => one.vin !== vin || one.ecus.length === 0)) {
-      await pause(ASK_MS);
-    }
+    const isKnown = async () => {
+      const known = (await world.api.hardware()).map(({ hardware }) => hardware);
+      const row = (await world.api.vehicles()).find((one) => one.vin === vin);
+      return row?.ecus.length === profile.length &&
+        profile.every(({ hardware }) => known.includes(hardware));
+    };
+    while (!await isKnown()) await pause(ASK_MS);
     this.#disks = new VehicleDisks(this.#data, profile);
     await this.update(0);
     await this.update(0);
