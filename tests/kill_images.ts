@@ -23,10 +23,10 @@ export interface KillStep {
   readonly way: "full" | "delta";
 }
 
-/** Filling in bytes: three segments and a part of a fourth, so that cuts fall between them too. */
-const FILLING_BYTES = 3_300_000;
+/** Filling in bytes: two segments and a part of a third, so that cuts fall between them too. */
+const FILLING_BYTES = 2_200_000;
 /** What the second of a family has instead of the first: the payload of its delta. */
-const EDIT_BYTES = 240_000;
+const EDIT_BYTES = 180_000;
 
 /** Makes all images, and the steps that go round and round. */
 export class KillImages {

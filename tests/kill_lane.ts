@@ -27,7 +27,7 @@ const ASK_MS = 200;
 /** The most kills in one update: a release is given up after 18 boots of its trial. */
 const MAX_KILLS = 5;
 /** Answers arrive in so many pieces or so, with pauses: else no download could be hit. */
-const PIECES = { full: { bytes: 65_536, everyMs: 10 }, delta: { bytes: 6_144, everyMs: 10 } };
+const PIECES = { full: { bytes: 49_152, everyMs: 10 }, delta: { bytes: 4_096, everyMs: 10 } };
 
 /** How a lane is made. */
 export interface LaneOptions {
