@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert/mod.js";
+import { assertEquals } from "@std/assert/mod.js";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { type Running, startVehicleProcess } from "../scripts/process.ts";
 import { digestOf, type ImageProcess, imageProcesses, runs, serialOf } from "./image_processes.ts";
@@ -324,7 +324,7 @@ export class KillLane implements AsyncDisposable {
     await this.#ready.catch(() => {});
     await this.#proxy[Symbol.asyncDispose]();
     this.#disks?.[Symbol.dispose]();
-    assert(imageProcesses(this.#data).length === 0, "an image outlived a vehicle that was stopped");
+    await this.#gone(imageProcesses(this.#data)); // Of one that was stopped, too.
   }
 }
 

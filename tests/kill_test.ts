@@ -53,6 +53,7 @@ async function killMany(part: number): Promise<void> {
       await lane.update(0); // What the kills left behind must not trouble the next one.
     } catch (error) {
       over.abort();
+      console.log((error as Error).message); // At once: the other parts take minutes.
       throw error;
     }
   }));
