@@ -7,6 +7,7 @@
  *
  * @module
  */
+import os from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { ApiClient } from "server/cli/client.ts";
@@ -277,7 +278,10 @@ function report(
       imageBytes.toLocaleString("en")
     } bytes; ${ROUNDS} new vehicles, each ` +
     "installs one in full and then a delta, over loopback, each beside a plain copy (`cp` and one " +
-    "`sync -d`) of the same file. Median (lowest to highest); ratios are taken within a pair.",
+    "`sync -d`) of the same file. Median (lowest to highest); ratios are taken within a pair. Others " +
+    `had the machine too: ${
+      os.loadavg()[0]!.toFixed(0)
+    } processes wanted its ${os.cpus().length} cores.`,
     "",
     "| measure | aim | full | delta |",
     "| --- | --- | --- | --- |",
