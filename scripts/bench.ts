@@ -9,12 +9,14 @@
 import os from "node:os";
 import { benchApplyMemory } from "../tests/bench/apply_memory.ts";
 import { benchDelta } from "../tests/bench/delta.ts";
+import { benchSafety } from "../tests/bench/safety.ts";
 
 type Bench = (log: (line: string) => void) => Promise<string | { skipped: string }>;
 
 const BENCHES: Readonly<Record<string, { readonly title: string; readonly run: Bench }>> = {
   delta: { title: "Differential images", run: benchDelta },
   "apply-memory": { title: "Memory to apply a container", run: benchApplyMemory },
+  safety: { title: "The cost of safety", run: benchSafety },
 };
 const FILE = new URL("../docs/benchmarks.md", import.meta.url);
 const HEAD = `# Benchmarks

@@ -13,8 +13,13 @@ export const GIB = 1024 * MIB;
 
 /** One Merkle leaf (system.md): 1 GiB has 16,384 leaves, a proof is 448 bytes. */
 export const LEAF_BYTES = 64 * KIB;
-/** Written and synced at once; what a power cut can lose of a download. */
+/** Made and written at once. */
 export const SEGMENT_BYTES = MIB;
+/**
+ * Of a slot made durable at once, and what a power cut can lose of a download: two syncs cost an SD
+ * card some 10 ms, as much as 0.4 MiB written, and a fast line brings so much again within a second.
+ */
+export const SYNC_BYTES = 4 * MIB;
 /** The largest image: beyond it a lone upload could fill a server's disk unnoticed. */
 export const MAX_IMAGE_BYTES = 16 * GIB;
 /** A carrier without compression: its image, and a head of 0.06 % of it with room to spare. */

@@ -44,7 +44,7 @@ export class FileDisk implements Disk, Disposable {
     try {
       if (present < wanted) fs.ftruncateSync(this.#fd, wanted);
       // `blocks` counts 512 bytes each, whatever the file system's own are (POSIX st_blocks).
-      if (blocks * 512 < reservedBytes) this.#fillHoles(reservedBytes);
+      if (blocks * 512 < reservedBytes) this.#fillHoles(reservedBytes, present === 0);
       if (present < wanted) fs.fsyncSync(this.#fd);
     } catch (cause) {
       fs.closeSync(this.#fd);
@@ -52,13 +52,16 @@ export class FileDisk implements Disk, Disposable {
     }
   }
 
-  /** Zeros over zeros: a cut in the middle changes nothing that can be read. */
-  #fillHoles(reservedBytes: number): void {
+  /**
+   * Zeros over zeros: a cut in the middle changes nothing that can be read. A new file is not read
+   * first: that would fill the kernel's cache with large pieces, each written whole for a sector.
+   */
+  #fillHoles(reservedBytes: number, isNew: boolean): void {
     const piece = new Uint8Array(RESERVE_PIECE_BYTES);
     const end = Math.min(reservedBytes, this.sectors * SECTOR_BYTES);
     for (let at = 0; at < end; at += piece.length) {
       const part = piece.subarray(0, Math.min(piece.length, end - at));
-      this.readInto(at / SECTOR_BYTES, part);
+      if (!isNew) this.readInto(at / SECTOR_BYTES, part);
       if (part.every((byte) => byte === 0)) this.write(at / SECTOR_BYTES, part);
     }
     this.sync();

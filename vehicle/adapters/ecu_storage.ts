@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { MIB } from "shared/limits.ts";
+import { MIB, SYNC_BYTES } from "shared/limits.ts";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
 import type { EcuSlots } from "vehicle/ecu/slot_update.ts";
@@ -36,6 +36,7 @@ export function openEcu(dataDir: string, profile: EcuProfile, opened: FileDisk[]
     storage: { boot, slots },
     records: new BootRecordStore(boot),
     paths: { A: slots.A.path, B: slots.B.path },
+    syncBytes: SYNC_BYTES,
   };
 }
 

@@ -15,6 +15,14 @@ const LEFTOVER_MS = 1000;
 /** The bound of `detail` in the contract. */
 const MAX_DETAIL_CHARS = 2000;
 
+/**
+ * Runs a command that ends, with all it started, when this process does, even by SIGKILL: standard
+ * input is a pipe that only this process holds, and a shell beside the command, in its group, waits
+ * for its end. The command itself sees an empty input and the environment it was given.
+ */
+const LEASH = 'exec 3<&0 0</dev/null; "$0" -c "while read -r _; do :; done; kill -KILL 0" ' +
+  '<&3 >/dev/null 2>&1 3<&- & exec 3<&-; unset PWD OLDPWD; exec "$@"';
+
 /** How opaque images are judged. */
 export interface OpaqueRunnerOptions {
   /** A command that exits 0 when the image is good; a string goes to `/bin/sh -c`. */
@@ -33,12 +41,9 @@ export class OpaqueRunner implements Runner {
   /** @param options How images are judged. */
   constructor(options: OpaqueRunnerOptions = {}) {
     const { selfTest } = options;
-    if (selfTest === undefined) this.#argv = undefined;
-    else if (typeof selfTest === "string") this.#argv = [SHELL, "-c", selfTest];
-    // A compiled program may not start any program by its name, but by the shell.
-    else {this.#argv = Deno.build.standalone
-        ? [SHELL, "-c", 'exec "$@"', SHELL, ...selfTest]
-        : selfTest;}
+    this.#argv = selfTest === undefined ? undefined : [SHELL, "-c", LEASH, SHELL].concat(
+      typeof selfTest === "string" ? [SHELL, "-c", selfTest] : selfTest,
+    );
   }
 
   /** {@inheritDoc Runner.start} */
@@ -115,7 +120,7 @@ class OpaqueRun implements RunningImage {
           OTA_IMAGE_BYTES: String(image.lengthBytes),
           OTA_SHA256: image.sha256,
         },
-        stdin: "null",
+        stdin: "piped", // The leash.
         stdout: "piped",
         stderr: "piped",
         detached: true, // Leads a group, so that what it starts can be ended with it.
@@ -128,6 +133,7 @@ class OpaqueRun implements RunningImage {
     const status = await child.status;
     this.#child = undefined;
     await settle(child, outputs);
+    await child.stdin.abort().catch(() => {}); // Broken since its reader is gone.
     const said = outputs.map((output) => output.text.trim()).filter((text) => text !== "");
     const how = status.signal === null ? `exit code ${status.code}` : `ended by ${status.signal}`;
     return { ok: status.success, detail: [`Self-test: ${how}`, ...said].join("\n") };

@@ -69,7 +69,7 @@ Deno.test("OpaqueRunner passes or fails by the exit code, in string and array fo
 Deno.test("OpaqueRunner fails a self-test whose command is missing", async () => {
   const [ok, detail] = await result(["/nowhere/no-such-test", "a"]);
   assertEquals(ok, false);
-  assertMatch(detail, /^Cannot run the self-test: .*\/nowhere\/no-such-test/);
+  assertMatch(detail, /^Self-test: exit code 127\n.*\/nowhere\/no-such-test/);
   const [okString, detailString] = await result("/nowhere/no-such-test a");
   assertEquals(okString, false);
   assertMatch(detailString, /^Self-test: exit code 127\n.*not found/);

@@ -29,6 +29,8 @@ export interface EcuSlots {
   readonly records: BootRecordStore;
   /** Files or devices of the slots, for runners. */
   readonly paths: Readonly<Record<Slot, string>>;
+  /** Bytes of a slot that share a sync and a checkpoint; without it every segment has its own. */
+  readonly syncBytes?: number;
 }
 
 /** Segments digested between two breaths of the event loop. */
@@ -65,7 +67,9 @@ export class SlotUpdate {
     const record = this.#slots.records.read();
     this.#refuse(image, running === null ? null : record[running].image);
     const slot = inactiveSlot(record, running);
-    const staged = new StagedFile(this.#slots.storage.slots[slot], this.#checkpoint);
+    const { storage, syncBytes } = this.#slots;
+    this.#staged?.flush(); // What is fetched again after a damaged part need not be more than that.
+    const staged = new StagedFile(storage.slots[slot], this.#checkpoint, syncBytes);
     this.#staged = staged;
     this.#verified = undefined;
     // The checkpoint does not say which slot it means: that is certain only while the slot is blank.

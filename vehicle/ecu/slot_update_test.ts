@@ -17,14 +17,14 @@ function named(counter: number): EcuImage {
 }
 
 /** An ECU whose slot A runs image 1, confirmed. */
-function world() {
+function world(more: { readonly syncBytes?: number } = {}) {
   const slots = { A: new SimDisk(8), B: new SimDisk(8) };
   const boot = new SimDisk(8);
   const records = new BootRecordStore(boot);
   const successful = { successful: true, unbootable: false, priority: 1, image: named(1) };
   records.change("A", successful);
   const tools = { clock: new SimClock().life(), newDigest: sha256Digest };
-  const parts = { storage: { boot, slots }, records, paths: { A: "A", B: "B" } };
+  const parts = { storage: { boot, slots }, records, paths: { A: "A", B: "B" }, ...more };
   const begin = () => new SlotUpdate(parts, 4096, tools);
   return { boot, slots, records, begin, update: begin() };
 }
@@ -138,4 +138,14 @@ Deno.test("disarm() leaves a confirmed image alone, and one of another counter",
   one.records.change("B", { successful: true });
   one.update.disarm(IMAGE, "partnerFailed");
   assertEquals([one.records.read().B.unbootable, one.records.read().B.successful], [false, true]);
+});
+
+Deno.test("begin() keeps what waits for its sync in this process; a cut takes it", () => {
+  const { update, begin, boot, slots } = world({ syncBytes: 2048 });
+  update.begin(IMAGE, "A", {});
+  update.write(BYTES.subarray(0, 1024));
+  assertEquals(update.begin(IMAGE, "A", {}), 1024, "another carrier goes on behind it");
+  update.write(BYTES.subarray(1024, 2048));
+  for (const disk of [boot, slots.A, slots.B]) disk.cut(() => "new");
+  assertEquals(begin().begin(IMAGE, "A", {}), 1024, "it was readable, but never claimed");
 });

@@ -1,8 +1,8 @@
 /**
  * Fills the inactive slot of one ECU from a container, while it arrives: a delta from the image
  * that runs, or a full one, which is the same without an old image. Every leaf is proved against
- * the release before it is written; every segment is durable before the next one is looked at, so
- * that another carrier, or the next power-on, goes on where this one stopped.
+ * the release before it is written; another carrier goes on where this one stopped, and so does the
+ * next power-on, but for the few segments that were to share a sync.
  *
  * @module
  */

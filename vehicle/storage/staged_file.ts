@@ -1,6 +1,7 @@
 /**
  * Fills a partition from its start with one file, a segment at a time, and remembers durably
- * how far it got: after a cut, what the checkpoint names is there, and no more is claimed.
+ * how far it got: after a cut, what the checkpoint names is there, and no more is claimed. Several
+ * segments may share a sync and a checkpoint: each costs a slow medium some milliseconds.
  *
  * Checkpoint payload: SHA-256 the file must have (32 bytes), its length and the
  * bytes that are durable (u64 little-endian each).
@@ -26,12 +27,17 @@ export class StagedFile {
   readonly #checkpoint: SectorRecord;
   #target: StagedTarget | undefined;
   #durableBytes = 0;
+  /** Written, of which the last may not be durable. */
+  #writtenBytes = 0;
+  readonly #syncBytes: number;
 
   /**
    * @param disk The partition.
    * @param checkpoint Its progress, on another partition.
+   * @param syncBytes So many bytes are made durable at once; without it every segment is.
    */
-  constructor(disk: Disk, checkpoint: SectorRecord) {
+  constructor(disk: Disk, checkpoint: SectorRecord, syncBytes = 0) {
+    this.#syncBytes = syncBytes;
     this.#disk = disk;
     this.#checkpoint = checkpoint;
   }
@@ -64,6 +70,7 @@ export class StagedFile {
     this.#target = target;
     if (same && saved.doneBytes <= keepBytes) this.#durableBytes = saved.doneBytes;
     else this.#save(same ? keepBytes : 0);
+    this.#writtenBytes = this.#durableBytes;
     return this.#durableBytes;
   }
 
@@ -73,7 +80,8 @@ export class StagedFile {
   }
 
   /**
-   * Puts the next segment down: durable when this returns, not there at all after a cut.
+   * Puts the next segment down: when this returns it is durable, or will be with those that follow;
+   * the last one of the file is. After a cut it is there as a whole, or not claimed at all.
    *
    * @param bytes Whole sectors, unless they are the last.
    */
@@ -82,10 +90,10 @@ export class StagedFile {
     invariant(target, "write() before begin()");
     const { sectorBytes } = this.#disk;
     const [first, doneBytes] = [
-      this.#durableBytes / sectorBytes,
-      this.#durableBytes + bytes.length,
+      this.#writtenBytes / sectorBytes,
+      this.#writtenBytes + bytes.length,
     ];
-    invariant(Number.isInteger(first), `write() after ${this.#durableBytes} bytes`);
+    invariant(Number.isInteger(first), `write() after ${this.#writtenBytes} bytes`);
     invariant(doneBytes <= target.lengthBytes, "more bytes than the target has");
     const wholeBytes = bytes.length - bytes.length % sectorBytes;
     if (wholeBytes > 0) this.#disk.write(first, bytes.subarray(0, wholeBytes));
@@ -94,8 +102,20 @@ export class StagedFile {
       padded.set(bytes.subarray(wholeBytes));
       this.#disk.write(first + wholeBytes / sectorBytes, padded);
     }
+    this.#writtenBytes = doneBytes;
+    const pendingBytes = doneBytes - this.#durableBytes;
+    if (pendingBytes >= this.#syncBytes || doneBytes === target.lengthBytes) this.flush();
+  }
+
+  /** Makes durable what is written. */
+  flush(): void {
+    const doneBytes = this.#writtenBytes;
+    if (doneBytes === this.#durableBytes) return;
+    // After a sync that failed the next one tells nothing of these bytes: they are written again.
+    this.#writtenBytes = this.#durableBytes;
     this.#disk.sync(); // The checkpoint may not be durable before the bytes it names.
     this.#save(doneBytes);
+    this.#writtenBytes = doneBytes;
   }
 
   /** The bytes that are there, to be looked at again. */
@@ -107,6 +127,7 @@ export class StagedFile {
   clear(): void {
     this.#target = { sha256: "0".repeat(64), lengthBytes: 0 };
     this.#save(0);
+    this.#writtenBytes = 0;
   }
 
   #save(doneBytes: number): void {
