@@ -106,7 +106,7 @@ export class SlotUpdate {
   }
 
   /** Good after the last check: names the image in the boot record and lends it its tries. */
-  async arm(image: EcuImage, running: Slot | null): Promise<void> {
+  async arm(image: EcuImage, running: Slot | null, bundle: string | null = null): Promise<void> {
     const slot = this.#slotOf(image, running);
     const record = this.#slots.records.read();
     const present = record[slot];
@@ -118,7 +118,14 @@ export class SlotUpdate {
     this.#slots.records.write({
       ...record,
       [other]: { ...record[other], priority: 1 },
-      [slot]: { ...EMPTY_SLOT, priority: 2, triesRemaining: TRIAL_TRIES, unbootable: false, image },
+      [slot]: {
+        ...EMPTY_SLOT,
+        priority: 2,
+        triesRemaining: TRIAL_TRIES,
+        unbootable: false,
+        image,
+        bundle,
+      },
     });
   }
 

@@ -40,6 +40,7 @@ function view(journal: Partial<JournalState>, change: Partial<GatewayView> = {})
     targets: TARGETS,
     steps: planUpdate([IVI, BODY], TARGETS).steps,
     inventories,
+    absent: new Set(),
     reports: inventories.map((one) => ecuReport(one, whole.ecus[one.serial], TARGETS, null)),
     signals: PARKED,
     displays: {},

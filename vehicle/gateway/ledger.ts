@@ -13,7 +13,7 @@ import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiSnapshot, Signals } from "shared/protocol/hmi.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import type { EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
-import type { HmiPort } from "vehicle/ports.ts";
+import type { Digest, HmiPort } from "vehicle/ports.ts";
 import type { Member } from "./commit.ts";
 import { hmiSnapshot } from "./hmi_view.ts";
 import { type Journal, type JournalEcu, type JournalState, NEW_JOURNAL } from "./journal.ts";
@@ -21,6 +21,7 @@ import { imageOf, type PlanStep } from "./plan.ts";
 import { ecuReport, failureReport, type Progress } from "./report.ts";
 import type { Reporter } from "./reporter.ts";
 import { resultOf } from "./result.ts";
+import type { RollCall } from "./roll_call.ts";
 import { Throughput } from "./throughput.ts";
 import { COMMITTED, type Event, type Phase, RESUME, UPDATE } from "./update_table.ts";
 
@@ -31,6 +32,7 @@ export interface LedgerParts {
   readonly journal: Journal;
   readonly ecus: readonly EcuPort[];
   readonly hmi: HmiPort;
+  readonly newDigest: () => Digest;
   readonly log: (line: string) => void;
 }
 
@@ -55,10 +57,16 @@ export class Ledger {
   #surroundings: (() => Surroundings) | undefined;
   /** The plan of this start, with the way each ECU takes. */
   steps: readonly PlanStep[] = [];
+  /** How the ECUs stand. */
+  readonly roll: RollCall;
 
-  /** @param parts What it works with. */
-  constructor(parts: LedgerParts) {
+  /**
+   * @param parts What it works with.
+   * @param roll How the ECUs stand.
+   */
+  constructor(parts: LedgerParts, roll: RollCall) {
     this.#parts = parts;
+    this.roll = roll;
     this.#clock = parts.clock;
     this.#throughput = new Throughput(parts.clock);
     const [state, targets] = this.#recall();
@@ -165,7 +173,7 @@ export class Ledger {
   fresh(serials: readonly string[], state: EcuState): Pick<JournalState, "ecus" | "members"> {
     const known = this.#parts.ecus.filter((ecu) => serials.includes(ecu.serial));
     const lines = known.map((ecu): [string, JournalEcu] => {
-      const from = ecu.inventory().running?.image.version ?? null;
+      const from = this.roll.of(ecu.serial).running?.image.version ?? null;
       return [ecu.serial, { state, failure: null, from }];
     });
     const ecus = { ...this.#state.ecus, ...Object.fromEntries(lines) };
@@ -178,13 +186,22 @@ export class Ledger {
     return this.#parts.ecus.filter((ecu) =>
       this.#state.members.includes(ecu.serial) && ecu.serial in targets
     )
-      .toSorted((a, b) => a.inventory().restartRank - b.inventory().restartRank)
+      .toSorted((a, b) => a.profile.restartRank - b.profile.restartRank)
       .map((ecu) => ({ ecu, image: imageOf(targets[ecu.serial]!) }));
   }
 
-  /** The roll call. */
+  /** What the boot records call the releases of this campaign, so that they know their partners. */
+  bundleTag(): string | undefined {
+    const { campaign } = this.#state;
+    if (campaign === null) return undefined;
+    const digest = this.#parts.newDigest();
+    digest.update(new TextEncoder().encode(campaign));
+    return digest.hex().slice(0, 16);
+  }
+
+  /** The answers to the last roll call. */
   inventories(): EcuInventory[] {
-    return this.#parts.ecus.map((ecu) => ecu.inventory());
+    return this.roll.all();
   }
 
   /** Bytes arrived for one ECU. */
@@ -232,6 +249,7 @@ export class Ledger {
       targets: this.#targets,
       steps: this.steps,
       inventories: this.inventories(),
+      absent: this.roll.absent,
       reports: this.reports(),
       displays: this.#displays,
       bytesPerSecond: this.#throughput.bytesPerSecond,
