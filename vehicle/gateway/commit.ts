@@ -9,7 +9,7 @@ import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import type { EcuState } from "shared/protocol/common.ts";
 import { ECU_ABSENT_COMMITTED_MS, TRIAL_TRIES } from "shared/limits.ts";
 import type { EcuImage, EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
-import { isLoss, type Patience } from "./patience.ts";
+import type { Patience } from "./patience.ts";
 import type { RollCall } from "./roll_call.ts";
 import { isSame, trialView } from "./trial_view.ts";
 import type { Wake } from "./wake.ts";
@@ -29,6 +29,8 @@ export interface Bundle {
   readonly patience: Patience;
   /** Told of every step. */
   readonly onState: (serial: string, state: EcuState) => void;
+  /** Told of what keeps an ECU from its step, and with `undefined` when nothing does any more. */
+  readonly onTrouble: (serial: string, failure: UpdateFailure | undefined) => void;
 }
 
 /** How a trial of all ended. */
@@ -123,7 +125,7 @@ async function tryNext({ ecu }: Member, { onState }: Bundle): Promise<UpdateFail
     await ecu.restart();
     return undefined;
   } catch (error) {
-    if (!(error instanceof UpdateFailure) || !isLoss(error)) throw error;
+    if (!(error instanceof UpdateFailure)) throw error;
     return error;
   }
 }
@@ -142,7 +144,7 @@ export async function confirmAll(
   bundle: Bundle,
   refill: (member: Member) => Promise<void>,
 ): Promise<void> {
-  await eachOf(bundle.members, async (member) => {
+  await eachOf(bundle, bundle.members, async (member) => {
     await confirmOne(member, bundle, refill);
     bundle.onState(member.ecu.serial, "confirmed");
   });
@@ -168,6 +170,8 @@ export async function confirmOne(
       return await ecu.confirm(image); // It stood its trial before the commit point.
     }
     if (view.at === "judged") last = view.failure;
+    // Read back, it was another image: marking it once more would not make it whole.
+    if (last === "slotUnsound" && view.at === "judged") await refill?.({ ecu, image });
     try {
       await ecu.arm(image, tag);
     } catch (error) {
@@ -194,10 +198,11 @@ export async function confirmOne(
  * @throws {UpdateFailure} The first reason why not all are back; then it is to be repeated.
  */
 export async function rollBackAll(
-  { members, roll, onState }: Bundle,
+  bundle: Bundle,
   verdicts: ReadonlyMap<string, FailureName | null>,
 ): Promise<void> {
-  await eachOf(members.toReversed(), async ({ ecu, image }) => {
+  const { members, roll, onState } = bundle;
+  await eachOf(bundle, members.toReversed(), async ({ ecu, image }) => {
     const verdict = verdicts.get(ecu.serial) ?? null;
     onState(ecu.serial, "rollingBack");
     if (isBack(await roll.ask(ecu.serial), image, verdict)) return;
@@ -228,6 +233,7 @@ function isBack(
 
 /** Does the same for all, whatever becomes of each; throws the first failure at the end. */
 async function eachOf(
+  { onTrouble }: Bundle,
   members: readonly Member[],
   act: (member: Member) => Promise<void>,
 ): Promise<void> {
@@ -235,8 +241,10 @@ async function eachOf(
   for (const member of members) {
     try {
       await act(member);
+      onTrouble(member.ecu.serial, undefined);
     } catch (error) {
       if (!(error instanceof UpdateFailure)) throw error;
+      onTrouble(member.ecu.serial, error);
       first ??= error;
     }
   }

@@ -39,6 +39,7 @@ function bundleOf({ ledger, patience }: CommitParts): Bundle {
     roll: ledger.roll,
     patience,
     onState: (serial, state) => ledger.setState(serial, state),
+    onTrouble: (serial, failure) => ledger.hinder(serial, failure),
   };
 }
 

@@ -140,7 +140,8 @@ export class Gateway implements EcuListener {
    * @param signal Ends all loops.
    */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#roll.call(); // Nobody is told of an ECU that was not asked yet.
+    this.#ledger.show(); // Locked: no ECU has answered yet.
+    await this.#roll.call(); // The server is not told of ECUs that were not asked.
     this.#ledger.told();
     await Promise.all([
       this.#roll.run(signal),

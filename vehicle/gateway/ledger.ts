@@ -52,6 +52,8 @@ export class Ledger {
   #state: JournalState;
   #targets: DirectorTargets | null;
   #progress = new Map<string, Progress>();
+  /** What keeps ECUs from what must be done with them, for as long as it does. */
+  readonly #hindered = new Map<string, UpdateFailure>();
   #displays: Record<string, ImageMessage> = {};
   #reporter: Reporter | undefined;
   #surroundings: (() => Surroundings) | undefined;
@@ -135,6 +137,14 @@ export class Ledger {
   /** The same word for every ECU of the update. */
   setAll(state: EcuState, failure?: FailureReport): void {
     for (const serial of this.#state.members) this.setState(serial, state, failure);
+  }
+
+  /** Tells what keeps an ECU from its step while the vehicle waits for it. */
+  hinder(serial: string, failure: UpdateFailure | undefined): void {
+    if (this.#hindered.get(serial)?.message === failure?.message) return;
+    if (failure === undefined) this.#hindered.delete(serial);
+    else this.#hindered.set(serial, failure);
+    this.told();
   }
 
   /** Notes which ECU failed, before all go back. */
@@ -226,14 +236,13 @@ export class Ledger {
 
   /** The ECUs' lines of a report. */
   reports(): EcuReport[] {
-    return this.inventories().map((inventory) =>
-      ecuReport(
-        inventory,
-        this.#state.ecus[inventory.serial],
-        this.#targets,
-        this.#progress.get(inventory.serial) ?? null,
-      )
-    );
+    return this.inventories().map((inventory) => {
+      const { serial } = inventory;
+      const journal = this.#state.ecus[serial];
+      const line = ecuReport(inventory, journal, this.#targets, this.#progress.get(serial) ?? null);
+      const hindered = this.#hindered.get(serial);
+      return hindered === undefined ? line : { ...line, failure: failureReport(hindered) };
+    });
   }
 
   /** The screen is to draw again. */

@@ -7,9 +7,12 @@
 import type { Clock } from "shared/clock.ts";
 import type { UpdateFailure } from "shared/failure.ts";
 
-/** Whether a failure says that an ECU cannot be reached, rather than what it answered. */
+/**
+ * Whether a failure says that an ECU cannot be reached, so that waiting may help. One that was
+ * at work for as long as any work takes is not waited for again.
+ */
 export function isLoss(failure: UpdateFailure): boolean {
-  return failure.failure === "ecuLost" || failure.failure === "ecuSlow";
+  return failure.failure === "ecuLost";
 }
 
 /** Counts the time that ECUs are waited for, in this power-on. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { UpdateFailure } from "shared/failure.ts";
+import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { counterFloor, type SlotRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuImage, EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
 import { confirmOne } from "./commit.ts";
@@ -53,6 +53,9 @@ function mayRun(slot: SlotRecord, { running }: EcuInventory): boolean {
   return running?.trial === true && isSame(running.image, slot.image!);
 }
 
+/** Its slot no longer holds the image. */
+const ROTTEN: readonly FailureName[] = ["slotDigestDiffers", "slotUnsound"];
+
 /** Settles strays, while nothing is committed. */
 export class Settler {
   readonly #ecus: readonly EcuPort[];
@@ -95,7 +98,7 @@ export class Settler {
         roll: this.#roll,
       });
     } catch (error) {
-      if (!(error instanceof UpdateFailure) || error.failure !== "slotDigestDiffers") throw error;
+      if (!(error instanceof UpdateFailure) || !ROTTEN.includes(error.failure)) throw error;
       this.#log(`${serial}: ${error.failure}: ${error.message}`);
       this.#hopeless.add(keyOf(stray));
     }
