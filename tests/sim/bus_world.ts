@@ -6,17 +6,14 @@
 import { SimBus } from "./sim_bus.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
 
+/** Turns of the world between two looks at the screen: three heartbeats a second, twelve judges. */
+const SCREEN_EVERY = 16;
+
 /** A vehicle on a bus, release 1 on all; and what watches it. */
 export async function busWorld(): Promise<{ bus: SimBus; vehicle: SimVehicle }> {
   const bus = new SimBus();
   const vehicle = await SimVehicle.running({ consent: "auto", wire: bus.wire });
   return { bus, vehicle };
-}
-
-/** What the ECUs run, as they themselves know it, confirmed or not: one release, or a mix. */
-function isMixed(vehicle: SimVehicle): boolean {
-  return new Set(Object.values(vehicle.runs())).size > 1 ||
-    Object.values(vehicle.runs()).some((version) => version?.startsWith("trial"));
 }
 
 /** Lets time pass until something holds; at every moment a mixed vehicle must be locked. */
@@ -36,10 +33,15 @@ export async function lasts(vehicle: SimVehicle, ms: number): Promise<void> {
 }
 
 function drive(vehicle: SimVehicle, condition: () => boolean, limitMs: number): Promise<boolean> {
+  let [seen, looks] = ["", 0];
   return vehicle.clock.drive(() => {
-    if (vehicle.on && isMixed(vehicle) && !vehicle.screen().driveLock) {
-      throw new Error(`drivable: ${JSON.stringify(vehicle.runs())}`);
-    }
+    const runs = vehicle.on ? Object.values(vehicle.runs()) : [];
+    // As the ECUs themselves know it: two releases, or one that is not confirmed.
+    const mixed = new Set(runs).size > 1 || runs.some((version) => version?.startsWith("trial"));
+    const changed = seen !== (seen = runs.join());
+    // A screen takes time to draw: whenever something runs that did not before, and now and then.
+    const look = changed || ++looks % SCREEN_EVERY === 0;
+    if (mixed && look && !vehicle.screen().driveLock) throw new Error(`drivable: ${seen}`);
     return condition();
   }, limitMs);
 }

@@ -7,11 +7,12 @@
  */
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import type { EcuState } from "shared/protocol/common.ts";
-import { ECU_ABSENT_COMMITTED_MS, TRIAL_TRIES } from "shared/limits.ts";
+import { TRIAL_TRIES } from "shared/limits.ts";
 import type { EcuImage, EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { Patience } from "./patience.ts";
 import type { RollCall } from "./roll_call.ts";
 import { isSame, trialView } from "./trial_view.ts";
+import { WAITS } from "./update_table.ts";
 import type { Wake } from "./wake.ts";
 
 /** One ECU of the update, in the order of restarts. */
@@ -85,7 +86,7 @@ export async function trialAll(
       }
       if (view.at === "spent") return { end: "interrupted", serial };
       if (view.at === "lost") {
-        if (patience.lasts(serial, ECU_ABSENT_COMMITTED_MS)) continue;
+        if (patience.lasts(serial, WAITS.trialAll)) continue;
         return { end: "failed", serial, failure: view.failure };
       }
       if (view.at !== "armed") patience.ends(serial);
@@ -97,7 +98,8 @@ export async function trialAll(
     if (next?.view.at === "armed") {
       const failure = await tryNext(next, bundle);
       if (failure === undefined) continue;
-      if (!patience.lasts(next.ecu.serial, ECU_ABSENT_COMMITTED_MS)) {
+      const patient = failure.failure !== "ecuSlow"; // It had all the time that any work takes.
+      if (!patient || !patience.lasts(next.ecu.serial, WAITS.trialAll)) {
         return { end: "failed", serial: next.ecu.serial, failure };
       }
     }

@@ -5,7 +5,7 @@
  * @module
  */
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
-import { ECU_ABSENT_COMMITTED_MS, MAX_INTERRUPTED_TRIALS } from "shared/limits.ts";
+import { MAX_INTERRUPTED_TRIALS } from "shared/limits.ts";
 import type { Link } from "vehicle/ports.ts";
 import {
   armAll,
@@ -20,6 +20,7 @@ import type { Ledger } from "./ledger.ts";
 import { isLoss, type Patience } from "./patience.ts";
 import { checkNeeds } from "./plan.ts";
 import { failureReport } from "./report.ts";
+import { WAITS } from "./update_table.ts";
 import type { Wake } from "./wake.ts";
 
 /** What the committed phases need. */
@@ -52,7 +53,7 @@ export async function installing(parts: CommitParts): Promise<void> {
   } catch (error) {
     if (!(error instanceof UpdateFailure)) throw error;
     // Arming twice changes nothing: the loop pauses, and it is done again.
-    const patient = isLoss(error) && patience.lasts(error.subject, ECU_ABSENT_COMMITTED_MS);
+    const patient = isLoss(error) && patience.lasts(error.subject, WAITS.installing);
     if (patient) throw error;
     ledger.blame(error);
     ledger.take("failed", { tryAgain: false });
@@ -92,7 +93,7 @@ async function needsHold({ ledger, patience }: CommitParts): Promise<TrialEnd> {
   const absent = [...roll.absent].find((serial) => !members.includes(serial));
   if (absent !== undefined) {
     const failure = roll.absence(absent)!;
-    if (patience.lasts(absent, ECU_ABSENT_COMMITTED_MS)) throw failure;
+    if (patience.lasts(absent, WAITS.trialAll)) throw failure;
     return { end: "failed", serial: absent, failure };
   }
   try {

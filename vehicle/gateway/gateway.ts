@@ -7,13 +7,7 @@
  */
 import { type Clock, isoTime } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import {
-  BACKOFF_MAX_MS,
-  BACKOFF_MIN_MS,
-  ECU_ABSENT_MS,
-  POLL_MS,
-  POSTPONE_MS,
-} from "shared/limits.ts";
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, POLL_MS, POSTPONE_MS } from "shared/limits.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiCommand, Signals } from "shared/protocol/hmi.ts";
@@ -35,7 +29,7 @@ import { Reporter } from "./reporter.ts";
 import { RollCall } from "./roll_call.ts";
 import { judge } from "./signals.ts";
 import { Settler } from "./strays.ts";
-import type { Phase } from "./update_table.ts";
+import { type Phase, WAITS } from "./update_table.ts";
 import { Wake } from "./wake.ts";
 
 /** What the gateway is made of. */
@@ -203,7 +197,7 @@ export class Gateway implements EcuListener {
       return;
     }
     const lost = await this.#preparation.missing(offer);
-    if (lost !== undefined && this.#patience.lasts(lost.subject, ECU_ABSENT_MS)) throw lost;
+    if (lost !== undefined && this.#patience.lasts(lost.subject, WAITS.idle)) throw lost;
     this.#patience.ends();
     ledger.begin(offer);
     const begun = {

@@ -6,7 +6,7 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
-import { ECU_ABSENT_MS, MAX_STORAGE_ATTEMPTS } from "shared/limits.ts";
+import { MAX_STORAGE_ATTEMPTS } from "shared/limits.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { Member } from "./commit.ts";
@@ -14,6 +14,7 @@ import type { Ledger } from "./ledger.ts";
 import { isLoss, type Patience } from "./patience.ts";
 import { type PlanStep, planStep, planUpdate } from "./plan.ts";
 import { prepareEcu, type PrepareParts } from "./prepare.ts";
+import { WAITS } from "./update_table.ts";
 
 /** What the phase needs. */
 export interface PreparationParts extends PrepareParts {
@@ -102,7 +103,7 @@ export class Preparation {
 
   /** Storage and ECUs may come back; the loop pauses, and it goes on from its checkpoint. */
   #mayPass(error: UpdateFailure): boolean {
-    if (isLoss(error)) return this.#patience.lasts(error.subject, ECU_ABSENT_MS);
+    if (isLoss(error)) return this.#patience.lasts(error.subject, WAITS.preparing);
     return error.failure === "storageFailed" && ++this.#storageFaults < MAX_STORAGE_ATTEMPTS;
   }
 
