@@ -6,8 +6,8 @@
 import { SimBus } from "./sim_bus.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
 
-/** Turns of the world between two looks at the screen: three heartbeats a second, twelve judges. */
-const SCREEN_EVERY = 16;
+/** Turns of the world between two looks at least: three heartbeats a second, twelve judges. */
+const LOOK_EVERY = 16;
 
 /** A vehicle on a bus, release 1 on all; and what watches it. */
 export async function busWorld(): Promise<{ bus: SimBus; vehicle: SimVehicle }> {
@@ -39,9 +39,9 @@ function drive(vehicle: SimVehicle, condition: () => boolean, limitMs: number): 
     // As the ECUs themselves know it: two releases, or one that is not confirmed.
     const mixed = new Set(runs).size > 1 || runs.some((version) => version?.startsWith("trial"));
     const changed = seen !== (seen = runs.join());
-    // A screen takes time to draw: whenever something runs that did not before, and now and then.
-    const look = changed || ++looks % SCREEN_EVERY === 0;
-    if (mixed && look && !vehicle.screen().driveLock) throw new Error(`drivable: ${seen}`);
+    // Screen and journal take time: whenever something runs that did not before, and now and then.
+    if (!changed && ++looks % LOOK_EVERY !== 0) return false;
+    if (mixed && !vehicle.screen().driveLock) throw new Error(`drivable: ${seen}`);
     return condition();
   }, limitMs);
 }
