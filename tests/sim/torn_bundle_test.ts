@@ -55,6 +55,10 @@ async function torn(keep: number, what: "journal" | "targets" = "journal") {
   return { bus, vehicle };
 }
 
+function idleSlot(vehicle: SimVehicle, serial: Serial): "A" | "B" {
+  return vehicle.ecu(serial).inventory().running!.slot === "A" ? "B" : "A";
+}
+
 for (const what of ["journal", "targets"] as const) {
   for (const keep of [0, 1, 2, 3]) {
     const version = keep === 0 ? "1.0.0" : "2.0.0";
@@ -113,7 +117,7 @@ Deno.test("before the way back is taken every ECU must be asked, since it may ha
   await watched(vehicle, () => vehicle.allRun("2.0.0"), "all run release 2", 120_000);
 });
 
-Deno.test("half a bundle whose other half rotted stays locked until the server heals it", async () => {
+Deno.test("half a bundle whose other half rotted stays locked until an update heals it", async () => {
   const { vehicle } = await torn(1);
   const image = everyEcu(2).ivi.bytes;
   const { A, B } = vehicle.disksOf("ivi");
@@ -127,8 +131,36 @@ Deno.test("half a bundle whose other half rotted stays locked until the server h
   assertEquals(vehicle.runs(), { body: "2.0.0", cluster: "2.0.0", ivi: "1.0.0" });
   assert(vehicle.screen().driveLock);
   vehicle.backend.down = false;
-  await watched(vehicle, () => vehicle.allRun("2.0.0"), "all run release 2", 120_000);
+  vehicle.backend.carriers.clear(); // The slot is emptied for what then does not come.
+  vehicle.hint();
+  await watched(vehicle, () => vehicle.journal().concluded === "c2", "c2 is given up", 120_000);
+  assertEquals(vehicle.ecu("ivi").inventory().record[idleSlot(vehicle, "ivi")].image, null);
+  await lasts(vehicle, 120_000);
+  assert(vehicle.screen().driveLock);
+  vehicle.offer("c3", everyEcu(3));
+  await watched(vehicle, () => vehicle.allRun("3.0.0"), "all run release 3", 120_000);
   await watched(vehicle, () => !vehicle.screen().driveLock, "it may be driven", 60_000);
+});
+
+Deno.test("an ECU that is exchanged for an empty one goes the way of the others", async () => {
+  for (const [phase, version] of [["confirmAll", "2.0.0"], ["rollBackAll", "1.0.0"]] as const) {
+    const { bus, vehicle } = await busWorld();
+    const step = phase === "confirmAll" ? "confirm" : "revert";
+    bus.rule = ({ serial, kind }) => serial === "cluster" && kind === step ? [] : UNHURT;
+    const bad = { body: { does: "crash@9000" } } as const;
+    vehicle.offer("c2", everyEcu(2, phase === "confirmAll" ? {} : bad));
+    await watched(vehicle, () => vehicle.journal().phase === phase, phase);
+    await lasts(vehicle, 10_000);
+    vehicle.cut(() => "new");
+    const { boot } = vehicle.disksOf("cluster");
+    for (let sector = 0; sector < boot.sectors; sector++) boot.write(sector, new Uint8Array(512));
+    boot.sync();
+    bus.rule = () => UNHURT;
+    vehicle.powerOn();
+    await vehicle.settled("c2");
+    const cluster = phase === "confirmAll" ? "2.0.0" : null; // It never had an image to go back to.
+    assertEquals(vehicle.runs(), { body: version, cluster, ivi: version });
+  }
 });
 
 Deno.test("beyond the commit point an image that ends, and even one that rots, goes forward", async () => {
@@ -141,8 +173,7 @@ Deno.test("beyond the commit point an image that ends, and even one that rots, g
     await watched(vehicle, () => vehicle.runs()["cluster"] === "1.0.0", "cluster fell back");
     assert(vehicle.screen().driveLock);
     if (rots) {
-      const { slot } = vehicle.ecu("cluster").inventory().running!;
-      vehicle.disksOf("cluster")[slot === "A" ? "B" : "A"].flip(1, 9);
+      vehicle.disksOf("cluster")[idleSlot(vehicle, "cluster")].flip(1, 9);
     }
     vehicle.misbehave("cluster", "good");
     bus.rule = () => UNHURT;

@@ -70,7 +70,12 @@ export class SlotUpdate {
     this.#verified = undefined;
     // The checkpoint does not say which slot it means: that is certain only while the slot is blank.
     const blank = record[slot].image === null && record[slot].unbootable;
-    if (!blank) this.#slots.records.change(slot, EMPTY_SLOT); // Bad before the first byte.
+    if (!blank) { // Bad before the first byte.
+      // What its partners may still run without it is not forgotten before something takes its place.
+      const { successful, unbootable, bundle = null } = record[slot];
+      const missed = successful && !unbootable ? null : bundle;
+      this.#slots.records.change(slot, { ...EMPTY_SLOT, bundle: missed });
+    }
     return staged.begin(image, blank ? options : { keepBytes: 0 });
   }
 

@@ -36,28 +36,35 @@ export function undrivable({ phase, inventories, absent }: DrivableView): string
     if (running === null && (record.A.image ?? record.B.image) !== null) {
       return `${serial} runs nothing`;
     }
-    const left = fellBehind(inventory, inventories);
-    if (left !== undefined) {
-      return `${serial} fell back from ${left.image!.version}, others did not`;
+    if (fellBehind(inventory, inventories) || misses(inventory, inventories)) {
+      return `${serial} does not run the release that belongs to those of others`;
     }
   }
   return undefined;
 }
 
-/** A release that an ECU had confirmed and no longer runs, while its partners still do. */
+/** An ECU had confirmed a release and no longer runs it, while its partners still may. */
 function fellBehind(
   { serial, running, record }: EcuInventory,
-  inventories: readonly EcuInventory[],
-): SlotRecord | undefined {
+  all: readonly EcuInventory[],
+): boolean {
   const floor = counterFloor(record);
-  if (running === null || running.image.counter >= floor) return undefined;
+  if (running === null || running.image.counter >= floor) return false;
   const left = slots(record).find((slot) => slot.successful && slot.image?.counter === floor)!;
-  const others = inventories.filter((one) => one.serial !== serial);
+  const others = all.filter((one) => one.serial !== serial);
   // Without a tag, as earlier versions left it, every other ECU may be its partner.
-  const partnered = others.some((one) =>
-    !left.bundle || slots(one.record).some((slot) => slot.successful && slot.bundle === left.bundle)
+  return others.some((one) => !left.bundle || keeps(one, left.bundle));
+}
+
+/** A slot was emptied, to be filled anew, that held a release whose partners are confirmed. */
+function misses({ serial, record }: EcuInventory, all: readonly EcuInventory[]): boolean {
+  return slots(record).some(({ image, bundle }) =>
+    image === null && bundle && all.some((one) => one.serial !== serial && keeps(one, bundle))
   );
-  return partnered ? left : undefined;
+}
+
+function keeps({ record }: EcuInventory, bundle: string): boolean {
+  return slots(record).some((slot) => slot.successful && slot.bundle === bundle);
 }
 
 function slots(record: EcuInventory["record"]): SlotRecord[] {

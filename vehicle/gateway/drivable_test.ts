@@ -130,6 +130,14 @@ Deno.test("undrivable() locks while an ECU does not answer, or runs nothing alth
   assertEquals(idle([well, inventory("ivi")]), undefined); // It never had one: it waits for it.
 });
 
+Deno.test("undrivable() locks while a slot is empty whose release is confirmed beside it", () => {
+  const emptied = { ...ecu("body", "empty", false) };
+  const missing = { ...emptied, record: { A: KEPT, B: { ...EMPTY_SLOT, bundle: NEW } } };
+  assertEquals(idle([emptied, ecu("ivi", "confirmed", true)]), undefined);
+  assertEquals(idle([missing, ecu("ivi", "confirmed", true)]) !== undefined, true);
+  assertEquals(idle([missing, ecu("ivi", "judged", false)]), undefined); // Nobody has confirmed it.
+});
+
 Deno.test("undrivable() lets an ECU that is alone with its release fall back to the one before", () => {
   const alone = ecu("body", "rotted", false);
   const other = inventory("ivi", { record: { A: KEPT, B: EMPTY_SLOT }, running: running(1) });
