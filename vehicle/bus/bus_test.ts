@@ -122,6 +122,17 @@ Deno.test("a newer request ends a verification that nobody waits for, and is don
   await assertRejects(() => verified, Error, "replaced");
 });
 
+Deno.test("work that waited behind other work is not done once a newer request has come", async () => {
+  let deaf = true;
+  const { clock, ecu, port } = world((_, way) => deaf && way === "answer" ? [] : UNHURT);
+  ecu.workMs = 60_000;
+  await assertRejects(() => within(clock, port.restart()), UpdateFailure);
+  await assertRejects(() => within(clock, port.arm(image(2))), UpdateFailure);
+  deaf = false;
+  await within(clock, port.revert(image(2), "partnerFailed"));
+  assertEquals(ecu.did, ["restart", "revert"]);
+});
+
 Deno.test("segments are written once each and in order, whatever the bus does", async () => {
   let random = 7;
   const fate = (): Fate => {
