@@ -6,12 +6,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
-import {
-  BUS_SENDS,
-  BUS_SILENCE_MS,
-  ECU_ABSENT_COMMITTED_MS,
-  ECU_ABSENT_MS,
-} from "shared/limits.ts";
+import { BUS_SENDS, BUS_SILENCE_MS } from "shared/limits.ts";
 import type { EcuState } from "shared/protocol/common.ts";
 import type { BusKind } from "vehicle/bus/bus_messages.ts";
 import { everyEcu } from "./sim_bundle.ts";

@@ -74,7 +74,7 @@ export async function trialAll(
   wake: Wake,
   signal: AbortSignal,
 ): Promise<TrialEnd> {
-  const { members, onState, patience } = bundle;
+  const { onState, patience } = bundle;
   for (;;) {
     const views = await lookAll(bundle);
     for (const { ecu, inventory, view } of views) {
