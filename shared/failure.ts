@@ -76,6 +76,9 @@ export const FAILURES = {
   slotDigestDiffers:     { code: 402, stage: "install",  retry: "now",   remedy: "None at first: the slot is written again; if it comes back, the storage is worn out" },
   storageFailed:         { code: 403, stage: "install",  retry: "now",   remedy: "Check the storage of the ECU" },
   storageFull:           { code: 404, stage: "install",  retry: "later", remedy: "Free space where the data folder lies" },
+  ecuLost:               { code: 411, stage: "install",  retry: "later", remedy: "The ECU does not answer: check its supply and its bus; the vehicle goes on when it is there again" },
+  ecuSlow:               { code: 412, stage: "install",  retry: "later", remedy: "The ECU never comes to an end with what it was asked: check its storage, or restart it" },
+  ecuRefused:            { code: 413, stage: "install",  retry: "later", remedy: "The ECU gives a reason that this version does not know; update the gateway" },
 
   imageCrashed:          { code: 501, stage: "boot",     retry: "never", remedy: "Repair the software: it stopped with an error while it started; see the detail" },
   imageHung:             { code: 502, stage: "boot",     retry: "never", remedy: "Repair the software: it stopped giving its heartbeat" },

@@ -125,6 +125,22 @@ export const WORKER_HEAP_MIB = 64;
 /** Address space for data of a runner process: two isolates need 600 MB at least (measured). */
 export const RUNNER_DATA_BYTES = 1_500_000_000;
 
+/**
+ * Silence of an ECU after which it is asked once more. UDS gives it 5 s (P2* of ISO 14229-2); here
+ * an ECU that works says so every second, so that a word may be lost before it counts as silent.
+ */
+export const BUS_SILENCE_MS = 2_500;
+/** How often an ECU that works says so. */
+export const BUS_WORKING_MS = 1_000;
+/** How often a request is sent before its ECU counts as lost: it has 7.5 s, a boot of most ECUs. */
+export const BUS_SENDS = 3;
+/** The longest work for one request: reading 16 GiB back at 20 MB/s takes 14 minutes. */
+export const BUS_WORK_MS = 20 * 60_000;
+/** How long an update that changed nothing yet waits for a lost ECU: a sleeping bus wakes sooner. */
+export const ECU_ABSENT_MS = 10 * 60_000;
+/** The same once slots are marked: the vehicle may not be driven, and the way back is open. */
+export const ECU_ABSENT_COMMITTED_MS = 2 * 60_000;
+
 /** Silence of a download after which the line counts as cut. */
 export const DOWNLOAD_STALL_MS = 15_000;
 /** A download that brings less than this in {@linkcode DOWNLOAD_WINDOW_MS} counts as cut too. */

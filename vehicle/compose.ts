@@ -20,6 +20,7 @@ import { keepPort, keptPort } from "vehicle/adapters/kept_port.ts";
 import { runnerFactory } from "vehicle/adapters/runner_factory.ts";
 import { ServerPlaces } from "vehicle/adapters/server_places.ts";
 import type { VehicleConfig } from "vehicle/config.ts";
+import { joinBus } from "vehicle/bus/bus_local.ts";
 import { Ecu } from "vehicle/ecu/ecu.ts";
 import { Gateway } from "vehicle/gateway/gateway.ts";
 import { Journal } from "vehicle/gateway/journal.ts";
@@ -87,7 +88,7 @@ export async function startVehicle(
     });
     const gateway: Gateway = new Gateway({
       vin,
-      ecus,
+      ecus: joinBus(ecus, systemClock),
       journal,
       link,
       hmi,

@@ -11,6 +11,7 @@ import type { EcuState, Precondition } from "shared/protocol/common.ts";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { type HmiCommand, HmiSnapshot, type Signals } from "shared/protocol/hmi.ts";
 import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
+import { joinBus, type localWire } from "vehicle/bus/bus_local.ts";
 import { Ecu } from "vehicle/ecu/ecu.ts";
 import { Gateway } from "vehicle/gateway/gateway.ts";
 import { Journal, type JournalState } from "vehicle/gateway/journal.ts";
@@ -40,6 +41,8 @@ export interface SimOptions {
   readonly consent?: "ask" | "auto";
   readonly profile?: (profile: EcuProfile) => EcuProfile;
   readonly signals?: Signals;
+  /** The wire to each ECU; without length by default. */
+  readonly wire?: typeof localWire;
 }
 
 /** A simulated vehicle with its server. */
@@ -122,7 +125,7 @@ export class SimVehicle {
     });
     const gateway = new Gateway({
       vin: VIN,
-      ecus,
+      ecus: joinBus(ecus, clock, this.#options.wire),
       hmi,
       clock,
       codecs: nodeCodecs,

@@ -27,7 +27,8 @@ const CONFIRMED: Pattern = { bootable: true, successful: true };
 const TRIAL: Pattern = { bootable: true, successful: false, tries: true };
 
 // deno-fmt-ignore
-const RULES: readonly (readonly [Pattern, Pattern, BootChoice])[] = [
+/** The rows, in order; the documents draw them. */
+export const RULES: readonly (readonly [Pattern, Pattern, BootChoice])[] = [
   // preferred   other       boot
   [CONFIRMED,    ANY,        "preferred"],
   [TRIAL,        ANY,        "preferred"],

@@ -12,6 +12,7 @@
  *   48  2  verdict: number of the failure that made it unbootable, or 0
  *   50  1  length of the version
  *   51  48 version, UTF-8
+ *   99  8  bundle: tag of the releases that are confirmed together, or zeros
  *
  * @module
  */
@@ -21,8 +22,13 @@ import type { Slot } from "shared/protocol/common.ts";
 import type { Disk } from "vehicle/ports.ts";
 import { SectorRecord } from "vehicle/storage/sector_record.ts";
 
-const SLOT_BYTES = 99;
+const SLOT_BYTES = 107;
+/** Records of earlier versions end before the bundle. */
+const SLOT_BYTES_ALONE = 99;
 const VERSION_BYTES = 48;
+const BUNDLE_BYTES = 8;
+/** What stands where there is no bundle. */
+const NO_BUNDLE = "00".repeat(BUNDLE_BYTES);
 
 /** The image a slot holds. */
 export interface SlotImage {
@@ -43,6 +49,11 @@ export interface SlotRecord {
   /** Why, when a trial or a check judged it. */
   readonly verdict: FailureName | null;
   readonly image: SlotImage | null;
+  /**
+   * The releases that are confirmed together or not at all carry one tag, 16 hex digits, so that
+   * the boot records alone tell how far a bundle came. Without it: armed by an earlier version.
+   */
+  readonly bundle?: string | null;
 }
 
 /** The loader's whole memory. */
@@ -56,6 +67,7 @@ export const EMPTY_SLOT: SlotRecord = {
   unbootable: true,
   verdict: null,
   image: null,
+  bundle: null,
 };
 
 /** Reads and replaces the boot record. */
@@ -90,12 +102,13 @@ export class BootRecordStore {
 
   #load(): BootRecord {
     const payload = this.#record.read();
-    if (payload === undefined || payload.length !== 2 * SLOT_BYTES) {
+    const slotBytes = (payload?.length ?? 0) / 2;
+    if (payload === undefined || ![SLOT_BYTES, SLOT_BYTES_ALONE].includes(slotBytes)) {
       return { A: EMPTY_SLOT, B: EMPTY_SLOT };
     }
     return {
-      A: decode(payload.subarray(0, SLOT_BYTES)),
-      B: decode(payload.subarray(SLOT_BYTES)),
+      A: decode(payload.subarray(0, slotBytes)),
+      B: decode(payload.subarray(slotBytes)),
     };
   }
 
@@ -152,14 +165,16 @@ function encode(slot: SlotRecord): Uint8Array {
     view.setUint8(50, version.length);
     bytes.set(version, 51);
   }
+  bytes.set(fromHex(slot.bundle ?? NO_BUNDLE), 99);
   return bytes;
 }
 
 function decode(bytes: Uint8Array): SlotRecord {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, SLOT_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const flags = view.getUint8(2);
   const verdict = view.getUint16(48, true);
   const versionBytes = Math.min(view.getUint8(50), VERSION_BYTES);
+  const bundle = toHex(bytes.subarray(99)); // Empty in a record of an earlier version.
   return {
     priority: view.getUint8(0),
     triesRemaining: view.getUint8(1),
@@ -173,5 +188,6 @@ function decode(bytes: Uint8Array): SlotRecord {
       sha256: toHex(bytes.subarray(16, 48)),
       version: new TextDecoder().decode(bytes.subarray(51, 51 + versionBytes)),
     },
+    bundle: bundle === "" || bundle === NO_BUNDLE ? null : bundle,
   };
 }

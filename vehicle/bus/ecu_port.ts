@@ -1,14 +1,14 @@
 /**
- * What the gateway asks of an ECU, and what it hears. Every request may be repeated:
- * a doubled one changes nothing. The ECUs of this process answer directly; a bus
- * adapter can stand in between.
+ * What the gateway asks of an ECU, and what it hears: {@linkcode EcuService} is the end that lies
+ * in the ECU, {@linkcode EcuPort} the gateway's, with a bus in between that may lose, delay and
+ * repeat. Every request may be repeated: a doubled one changes nothing.
  *
  * @module
  */
 import type { RandomRead } from "shared/delta/random_read.ts";
 import type { FailureName } from "shared/failure.ts";
 import type { Slot } from "shared/protocol/common.ts";
-import type { ImageMessage } from "shared/protocol/ecu.ts";
+import type { EcuProfile, ImageMessage } from "shared/protocol/ecu.ts";
 import type { BootRecord, SlotImage } from "vehicle/bootloader/boot_record.ts";
 
 /** What runs on an ECU. */
@@ -46,8 +46,9 @@ export interface EcuInventory {
 /** The image that an ECU is to run next. */
 export type EcuImage = SlotImage;
 
-/** One ECU, as the gateway reaches it. */
-export interface EcuPort {
+/** What an ECU does when it is asked, without a bus. */
+export interface EcuService {
+  readonly profile: EcuProfile;
   readonly serial: string;
   inventory(): EcuInventory;
   /**
@@ -74,8 +75,12 @@ export interface EcuPort {
    * @throws {UpdateFailure} `slotDigestDiffers`; what was written is forgotten then.
    */
   verify(image: EcuImage, signal?: AbortSignal): Promise<void>;
-  /** Marks the slot for trial; it must have been verified. */
-  arm(image: EcuImage): Promise<void>;
+  /**
+   * Marks the slot for trial; it must have been verified.
+   *
+   * @param bundle The tag of the releases that belong together; without it the slot stands alone.
+   */
+  arm(image: EcuImage, bundle?: string): Promise<void>;
   /** Boots what the record says. */
   restart(): Promise<void>;
   /** Makes the running trial the image to keep. */
@@ -87,6 +92,32 @@ export interface EcuPort {
    */
   revert(image: EcuImage, verdict: FailureName | null): Promise<void>;
   /** The image that runs, as base of a delta; `null` in recovery. */
+  activeFile(): RandomRead | null;
+}
+
+/**
+ * One ECU, as the gateway reaches it: what {@linkcode EcuService} says, over a bus. Each request
+ * also fails with `ecuLost` when no answer comes, `ecuSlow` when the work never ends, `ecuRefused`
+ * when the ECU says no for a reason that this version does not know. Whether it was done is then
+ * not known: the inventory tells.
+ */
+export interface EcuPort {
+  /** What the gateway knows of the ECU before it answers. */
+  readonly profile: EcuProfile;
+  readonly serial: string;
+  inventory(): Promise<EcuInventory>;
+  begin(image: EcuImage, options?: { readonly keepBytes?: number }): Promise<number>;
+  write(bytes: Uint8Array): Promise<void>;
+  verify(image: EcuImage, signal?: AbortSignal): Promise<void>;
+  arm(image: EcuImage, bundle?: string): Promise<void>;
+  restart(): Promise<void>;
+  confirm(image: EcuImage): Promise<void>;
+  revert(image: EcuImage, verdict: FailureName | null): Promise<void>;
+  /**
+   * Read past the bus, since the slots of all ECUs hang on the gateway's own machine; an ECU with
+   * a flash of its own would have to give its bytes by a request.
+   */
+  written(): RandomRead;
   activeFile(): RandomRead | null;
 }
 

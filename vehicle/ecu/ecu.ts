@@ -11,7 +11,7 @@ import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { BACKOFF_MAX_MS, BACKOFF_MIN_MS } from "shared/limits.ts";
 import type { EcuProfile, ImageMessage } from "shared/protocol/ecu.ts";
 import { boot, type BootResult } from "vehicle/bootloader/boot.ts";
-import type { EcuImage, EcuInventory, EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
+import type { EcuImage, EcuInventory, EcuListener, EcuService } from "vehicle/bus/ecu_port.ts";
 import type { Digest, ImageEnd, Runner, RunningImage } from "vehicle/ports.ts";
 import { readPartition } from "vehicle/storage/staged_file.ts";
 import { Health, isExcused, JUDGE_EVERY_MS, type Verdict, verdictOfEnd } from "./health.ts";
@@ -41,7 +41,7 @@ function trialMsOf(profile: EcuProfile): number {
 }
 
 /** One ECU of this process. */
-export class Ecu implements EcuPort {
+export class Ecu implements EcuService {
   readonly #parts: EcuParts;
   readonly #update: SlotUpdate;
   #session: Session | undefined;
@@ -56,6 +56,10 @@ export class Ecu implements EcuPort {
   constructor(parts: EcuParts) {
     this.#parts = parts;
     this.#update = new SlotUpdate(parts.slots, parts.profile.slotBytes, parts);
+  }
+
+  get profile(): EcuProfile {
+    return this.#parts.profile;
   }
 
   get serial(): string {
@@ -104,8 +108,8 @@ export class Ecu implements EcuPort {
     return this.#update.verify(image, this.#session?.boot.slot ?? null, signal);
   }
 
-  arm(image: EcuImage): Promise<void> {
-    return this.#update.arm(image, this.#session?.boot.slot ?? null);
+  arm(image: EcuImage, bundle: string | null = null): Promise<void> {
+    return this.#update.arm(image, this.#session?.boot.slot ?? null, bundle);
   }
 
   confirm(image: EcuImage): void {

@@ -74,7 +74,12 @@ export class SlotUpdate {
     this.#verified = undefined;
     // The checkpoint does not say which slot it means: that is certain only while the slot is blank.
     const blank = record[slot].image === null && record[slot].unbootable;
-    if (!blank) this.#slots.records.change(slot, EMPTY_SLOT); // Bad before the first byte.
+    if (!blank) { // Bad before the first byte.
+      // What its partners may still run without it is not forgotten before something takes its place.
+      const { successful, unbootable, bundle = null } = record[slot];
+      const missed = successful && !unbootable ? null : bundle;
+      this.#slots.records.change(slot, { ...EMPTY_SLOT, bundle: missed });
+    }
     return staged.begin(image, blank ? options : { keepBytes: 0 });
   }
 
@@ -110,7 +115,7 @@ export class SlotUpdate {
   }
 
   /** Good after the last check: names the image in the boot record and lends it its tries. */
-  async arm(image: EcuImage, running: Slot | null): Promise<void> {
+  async arm(image: EcuImage, running: Slot | null, bundle: string | null = null): Promise<void> {
     const slot = this.#slotOf(image, running);
     const record = this.#slots.records.read();
     const present = record[slot];
@@ -122,7 +127,14 @@ export class SlotUpdate {
     this.#slots.records.write({
       ...record,
       [other]: { ...record[other], priority: 1 },
-      [slot]: { ...EMPTY_SLOT, priority: 2, triesRemaining: TRIAL_TRIES, unbootable: false, image },
+      [slot]: {
+        ...EMPTY_SLOT,
+        priority: 2,
+        triesRemaining: TRIAL_TRIES,
+        unbootable: false,
+        image,
+        bundle,
+      },
     });
   }
 

@@ -42,6 +42,22 @@ Deno.test("begin() marks the slot unbootable before the first byte", () => {
   assertEquals([records.read().B.unbootable, slots.B.operations], [true, 0]);
 });
 
+Deno.test("begin() keeps the tag of a bundle that is not whole here, and of no other", () => {
+  const states = [
+    { successful: true, unbootable: false }, // The way back, that a newer release replaces.
+    { successful: true, unbootable: true }, // It rotted.
+    { successful: false, unbootable: true, verdict: "imageCrashed" },
+    { successful: false, unbootable: false, triesRemaining: 0 },
+  ] as const;
+  const kept = states.map((state) => {
+    const { records, update } = world();
+    records.change("B", { ...state, image: named(1), bundle: "ab".repeat(8) });
+    update.begin(IMAGE, "A", {});
+    return records.read().B.bundle;
+  });
+  assertEquals(kept, [null, "ab".repeat(8), "ab".repeat(8), "ab".repeat(8)]);
+});
+
 Deno.test("begin() never touches the slot that runs, nor the only confirmed one in recovery", () => {
   const first = world();
   first.records.change("B", { successful: true, unbootable: false, image: named(1) });

@@ -1,20 +1,37 @@
 /**
  * The vehicle-atomic part of an update: arm all, try all in order, confirm all or go
- * back all. Every step reads the boot records first and may be repeated after any cut.
+ * back all. Every step asks the ECU first how it stands and may be repeated after any cut, and
+ * after any request of which it is not known whether it was done.
  *
  * @module
  */
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import type { EcuState } from "shared/protocol/common.ts";
 import { TRIAL_TRIES } from "shared/limits.ts";
-import type { EcuImage, EcuPort } from "vehicle/bus/ecu_port.ts";
+import type { EcuImage, EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
+import type { Patience } from "./patience.ts";
+import type { RollCall } from "./roll_call.ts";
 import { isSame, trialView } from "./trial_view.ts";
+import { WAITS } from "./update_table.ts";
 import type { Wake } from "./wake.ts";
 
 /** One ECU of the update, in the order of restarts. */
 export interface Member {
   readonly ecu: EcuPort;
   readonly image: EcuImage;
+}
+
+/** The ECUs that go together. */
+export interface Bundle {
+  readonly members: readonly Member[];
+  /** What their boot records call it. */
+  readonly tag: string | undefined;
+  readonly roll: RollCall;
+  readonly patience: Patience;
+  /** Told of every step. */
+  readonly onState: (serial: string, state: EcuState) => void;
+  /** Told of what keeps an ECU from its step, and with `undefined` when nothing does any more. */
+  readonly onTrouble: (serial: string, failure: UpdateFailure | undefined) => void;
 }
 
 /** How a trial of all ended. */
@@ -24,118 +41,175 @@ export type TrialEnd =
   /** The power was cut so often that the tries are spent, and nothing was judged. */
   | { readonly end: "interrupted"; readonly serial: string };
 
-/** Told of every step. */
-export type OnState = (serial: string, state: EcuState) => void;
-
 /** How often the trials are looked at without a ring. */
 const LOOK_EVERY_MS = 500;
 
 /**
  * Marks every slot for trial. A slot that was armed before is left as it is.
  *
- * @param members The ECUs.
- * @param onState Told of every step.
+ * @param bundle The ECUs.
  * @throws {UpdateFailure} If a slot no longer holds its image; then all must be taken back.
  */
-export async function armAll(members: readonly Member[], onState: OnState): Promise<void> {
+export async function armAll({ members, tag, patience, onState }: Bundle): Promise<void> {
   for (const { ecu, image } of members) {
     onState(ecu.serial, "installing");
-    await ecu.arm(image);
+    await ecu.arm(image, tag);
+    patience.ends(ecu.serial);
     onState(ecu.serial, "installed");
   }
 }
 
 /**
  * Restarts one ECU after another into its trial; the next follows when the one before
- * has passed its own checks. Ends when all stood their trial time, or one did not.
+ * has passed its own checks. Ends when all stood their trial time, or one did not; one that
+ * is lost is waited for, within its bound.
  *
- * @param members The ECUs in the order of restarts.
- * @param onState Told of every step.
+ * @param bundle The ECUs in the order of restarts.
  * @param wake Rung when an ECU changes.
  * @param signal Ends the wait.
  * @returns How it ended.
  */
 export async function trialAll(
-  members: readonly Member[],
-  onState: OnState,
+  bundle: Bundle,
   wake: Wake,
   signal: AbortSignal,
 ): Promise<TrialEnd> {
+  const { onState, patience } = bundle;
   for (;;) {
-    const views = members.map((member) => ({
-      ...member,
-      view: trialView(member.ecu.inventory(), member.image),
-    }));
-    for (const { ecu, view } of views) {
+    const views = await lookAll(bundle);
+    for (const { ecu, inventory, view } of views) {
+      const { serial } = ecu;
       if (view.at === "judged") {
-        const detail = ecu.inventory().verdictDetail;
-        const message = `Cannot keep the trial of ${ecu.serial}: ${detail ?? view.failure}`;
-        const failure = new UpdateFailure(view.failure, ecu.serial, message);
-        return { end: "failed", serial: ecu.serial, failure };
+        const detail = inventory?.verdictDetail ?? view.failure;
+        const message = `Cannot keep the trial of ${serial}: ${detail}`;
+        return { end: "failed", serial, failure: new UpdateFailure(view.failure, serial, message) };
       }
-      if (view.at === "spent") return { end: "interrupted", serial: ecu.serial };
-      onState(ecu.serial, view.at === "armed" ? "installed" : "trial");
+      if (view.at === "spent") return { end: "interrupted", serial };
+      if (view.at === "lost") {
+        if (patience.lasts(serial, WAITS.trialAll)) continue;
+        return { end: "failed", serial, failure: view.failure };
+      }
+      if (view.at !== "armed") patience.ends(serial);
+      onState(serial, view.at === "armed" ? "installed" : "trial");
     }
     if (views.every(({ view }) => view.at === "passed")) return { end: "passed" };
     const waiting = views.findIndex(({ view }) => view.at !== "tested" && view.at !== "passed");
     const next = views[waiting];
     if (next?.view.at === "armed") {
-      onState(next.ecu.serial, "activating");
-      await next.ecu.restart();
-      continue;
+      const failure = await tryNext(next, bundle);
+      if (failure === undefined) continue;
+      const patient = failure.failure !== "ecuSlow"; // It had all the time that any work takes.
+      if (!patient || !patience.lasts(next.ecu.serial, WAITS.trialAll)) {
+        return { end: "failed", serial: next.ecu.serial, failure };
+      }
     }
     await wake.wait(LOOK_EVERY_MS, signal);
   }
 }
 
-/**
- * Confirms all. Beyond the commit point the way leads only forward: an ECU that is found on
- * its old slot, because the power was cut, is armed and restarted again.
- *
- * @param members The ECUs.
- * @param onState Told of every step.
- * @returns The ECUs that can't go forward, with the reason: their new slot was judged meanwhile.
- */
-export async function confirmAll(
-  members: readonly Member[],
-  onState: OnState,
-): Promise<{ readonly serial: string; readonly failure: FailureName }[]> {
-  const stuck: { serial: string; failure: FailureName }[] = [];
-  for (const { ecu, image } of members) {
-    for (let attempt = 0; attempt < TRIAL_TRIES; attempt++) {
-      const view = trialView(ecu.inventory(), image);
-      if (view.at === "judged") {
-        stuck.push({ serial: ecu.serial, failure: view.failure });
-        break;
-      }
-      if (view.at !== "armed" && view.at !== "spent") {
-        ecu.confirm(image);
-        onState(ecu.serial, "confirmed");
-        break;
-      }
-      await ecu.arm(image);
-      await ecu.restart();
+/** How every member stands; of one that does not answer, why. */
+function lookAll({ members, roll }: Bundle) {
+  return Promise.all(members.map(async (member) => {
+    try {
+      const inventory = await roll.ask(member.ecu.serial);
+      return { ...member, inventory, view: trialView(inventory, member.image) };
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error;
+      return { ...member, inventory: undefined, view: { at: "lost", failure: error } as const };
     }
+  }));
+}
+
+/** Restarts one into its trial; the failure, if it is not known whether it did. */
+async function tryNext({ ecu }: Member, { onState }: Bundle): Promise<UpdateFailure | undefined> {
+  onState(ecu.serial, "activating");
+  try {
+    await ecu.restart();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof UpdateFailure)) throw error;
+    return error;
   }
-  return stuck;
 }
 
 /**
- * Takes all back, in the reverse order of restarts.
+ * Confirms all. Beyond the commit point the way leads only forward: an ECU that is found on its
+ * old slot, because the power was cut or its image ended meanwhile, is armed and restarted again;
+ * one whose slot no longer holds its image is filled again. A member that cannot go on now keeps
+ * no other from it.
  *
- * @param members The ECUs in the order of restarts.
+ * @param bundle The ECUs.
+ * @param refill Fills the slot of one ECU anew.
+ * @throws {UpdateFailure} The first reason why not all are confirmed; then it is to be repeated.
+ */
+export async function confirmAll(
+  bundle: Bundle,
+  refill: (member: Member) => Promise<void>,
+): Promise<void> {
+  await eachOf(bundle, bundle.members, async (member) => {
+    await confirmOne(member, bundle, refill);
+    bundle.onState(member.ecu.serial, "confirmed");
+  });
+}
+
+/**
+ * Takes one ECU forward: it runs its image, confirmed, when this returns.
+ *
+ * @param member The ECU with the image it must keep.
+ * @param bundle Its tag and the roll call.
+ * @param refill Fills its slot anew, where that is possible.
+ * @throws {UpdateFailure} Why it does not now.
+ */
+export async function confirmOne(
+  { ecu, image }: Member,
+  { tag, roll }: Pick<Bundle, "tag" | "roll">,
+  refill?: (member: Member) => Promise<void>,
+): Promise<void> {
+  let last: FailureName = "slotUnsound";
+  for (let attempt = 0; attempt < TRIAL_TRIES; attempt++) {
+    const view = trialView(await roll.ask(ecu.serial), image);
+    if (view.at === "testing" || view.at === "tested" || view.at === "passed") {
+      return await ecu.confirm(image); // It stood its trial before the commit point.
+    }
+    if (view.at === "judged") last = view.failure;
+    // Read back, it was another image: marking it once more would not make it whole.
+    if (last === "slotUnsound" && view.at === "judged") await refill?.({ ecu, image });
+    try {
+      await ecu.arm(image, tag);
+    } catch (error) {
+      const rotten = error instanceof UpdateFailure && error.failure === "slotDigestDiffers";
+      if (!rotten || refill === undefined) throw error;
+      await refill({ ecu, image });
+      await ecu.arm(image, tag);
+    }
+    await ecu.restart();
+  }
+  const found = `it falls back each time (${last})`;
+  throw new UpdateFailure(
+    last,
+    ecu.serial,
+    `Cannot confirm ${image.version} on ${ecu.serial}: ${found}`,
+  );
+}
+
+/**
+ * Takes all back, in the reverse order of restarts. An ECU that is lost keeps no other from it.
+ *
+ * @param bundle The ECUs in the order of restarts.
  * @param verdicts Why, by ECU; without one the slot may be armed again.
- * @param onState Told of every step.
+ * @throws {UpdateFailure} The first reason why not all are back; then it is to be repeated.
  */
 export async function rollBackAll(
-  members: readonly Member[],
+  bundle: Bundle,
   verdicts: ReadonlyMap<string, FailureName | null>,
-  onState: OnState,
 ): Promise<void> {
-  for (const { ecu, image } of members.toReversed()) {
+  const { members, roll, onState } = bundle;
+  await eachOf(bundle, members.toReversed(), async ({ ecu, image }) => {
+    const verdict = verdicts.get(ecu.serial) ?? null;
     onState(ecu.serial, "rollingBack");
-    await ecu.revert(image, verdicts.get(ecu.serial) ?? null);
-    const { running } = ecu.inventory();
+    if (isBack(await roll.ask(ecu.serial), image, verdict)) return;
+    await ecu.revert(image, verdict);
+    const { running } = await roll.ask(ecu.serial);
     if (running !== null && isSame(running.image, image)) {
       throw new UpdateFailure(
         "internal",
@@ -143,5 +217,38 @@ export async function rollBackAll(
         `Cannot take ${image.version} back on ${ecu.serial}: it still runs`,
       );
     }
+  });
+}
+
+/** Whether an image was taken back already: it neither runs nor can it, and the verdict stands. */
+function isBack(
+  { running, record }: EcuInventory,
+  image: EcuImage,
+  verdict: FailureName | null,
+): boolean {
+  if (running === null || isSame(running.image, image)) return false;
+  const slot = [record.A, record.B].find((one) => one.image !== null && isSame(one.image, image));
+  if (slot === undefined) return true;
+  if (slot.successful) return false;
+  return slot.triesRemaining === 0 && (verdict === null || slot.verdict !== null);
+}
+
+/** Does the same for all, whatever becomes of each; throws the first failure at the end. */
+async function eachOf(
+  { onTrouble }: Bundle,
+  members: readonly Member[],
+  act: (member: Member) => Promise<void>,
+): Promise<void> {
+  let first: UpdateFailure | undefined;
+  for (const member of members) {
+    try {
+      await act(member);
+      onTrouble(member.ecu.serial, undefined);
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error;
+      onTrouble(member.ecu.serial, error);
+      first ??= error;
+    }
   }
+  if (first !== undefined) throw first;
 }

@@ -7,39 +7,68 @@
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { MAX_INTERRUPTED_TRIALS } from "shared/limits.ts";
 import type { Link } from "vehicle/ports.ts";
-import { armAll, confirmAll, type OnState, rollBackAll, trialAll } from "./commit.ts";
+import {
+  armAll,
+  type Bundle,
+  confirmAll,
+  type Member,
+  rollBackAll,
+  trialAll,
+  type TrialEnd,
+} from "./commit.ts";
 import type { Ledger } from "./ledger.ts";
+import { isLoss, type Patience } from "./patience.ts";
+import { checkNeeds } from "./plan.ts";
 import { failureReport } from "./report.ts";
+import { WAITS } from "./update_table.ts";
 import type { Wake } from "./wake.ts";
 
-function onState(ledger: Ledger): OnState {
-  return (serial, state) => ledger.setState(serial, state);
+/** What the committed phases need. */
+export interface CommitParts {
+  readonly ledger: Ledger;
+  readonly link: Link;
+  readonly wake: Wake;
+  readonly patience: Patience;
+  /** Fills the slot of one ECU anew, beyond the commit point. */
+  readonly refill: (member: Member) => Promise<void>;
+}
+
+function bundleOf({ ledger, patience }: CommitParts): Bundle {
+  return {
+    members: ledger.members(),
+    tag: ledger.bundleTag(),
+    roll: ledger.roll,
+    patience,
+    onState: (serial, state) => ledger.setState(serial, state),
+    onTrouble: (serial, failure) => ledger.hinder(serial, failure),
+  };
 }
 
 /** Marks all slots for trial; one that no longer holds its image takes all back. */
-export async function installing(ledger: Ledger): Promise<void> {
+export async function installing(parts: CommitParts): Promise<void> {
+  const { ledger, patience } = parts;
   try {
-    await armAll(ledger.members(), onState(ledger));
+    await armAll(bundleOf(parts));
     ledger.take("armed");
   } catch (error) {
     if (!(error instanceof UpdateFailure)) throw error;
+    // Arming twice changes nothing: the loop pauses, and it is done again.
+    const patient = isLoss(error) && patience.lasts(error.subject, WAITS.installing);
+    if (patient) throw error;
     ledger.blame(error);
     ledger.take("failed", { tryAgain: false });
   }
+  patience.ends();
 }
 
 /** Tries all in order. Trials that the power cut are tried again, within their bound. */
-export async function trying(
-  ledger: Ledger,
-  { link, wake, signal }: {
-    readonly link: Link;
-    readonly wake: Wake;
-    readonly signal: AbortSignal;
-  },
-): Promise<void> {
+export async function trying(parts: CommitParts, signal: AbortSignal): Promise<void> {
+  const { ledger, link, wake, patience } = parts;
   link.conn("rebooting");
-  const end = await trialAll(ledger.members(), onState(ledger), wake, signal);
+  const tried = await trialAll(bundleOf(parts), wake, signal);
   link.conn("online");
+  const end = tried.end === "passed" ? await needsHold(parts) : tried;
+  patience.ends();
   if (end.end === "passed") return ledger.take("passed");
   if (end.end === "failed") {
     ledger.blame(end.failure);
@@ -55,18 +84,39 @@ export async function trying(
   ledger.take("failed", { tryAgain });
 }
 
-/** Confirms all: the journal says so already, so the way leads only forward. */
-export async function confirming(ledger: Ledger): Promise<void> {
-  const stuck = await confirmAll(ledger.members(), onState(ledger));
-  for (const { serial, failure } of stuck) {
-    ledger.setState(serial, "failed", failureReport(failure));
+/** Before anything is confirmed: what the releases need still runs beside them. */
+async function needsHold({ ledger, patience }: CommitParts): Promise<TrialEnd> {
+  const { targets, roll, state: { members } } = ledger;
+  const needy = members.some((serial) => targets?.ecus[serial]?.release.needs.length);
+  if (!needy) return { end: "passed" };
+  await roll.call();
+  const absent = [...roll.absent].find((serial) => !members.includes(serial));
+  if (absent !== undefined) {
+    const failure = roll.absence(absent)!;
+    if (patience.lasts(absent, WAITS.trialAll)) throw failure;
+    return { end: "failed", serial: absent, failure };
   }
-  const result = ledger.result(stuck.length === 0 ? "confirmed" : "failed");
+  try {
+    checkNeeds(roll.all(), targets!, members);
+    return { end: "passed" };
+  } catch (error) {
+    if (!(error instanceof UpdateFailure)) throw error;
+    return { end: "failed", serial: error.subject, failure: error };
+  }
+}
+
+/** Confirms all: the journal says so already, so the way leads only forward. */
+export async function confirming(parts: CommitParts): Promise<void> {
+  const { ledger, refill } = parts;
+  await confirmAll(bundleOf(parts), refill);
+  await ledger.roll.call(); // What is reported below is how they stand now.
+  const result = ledger.result("confirmed");
   ledger.take("confirmed", { result, concluded: ledger.state.campaign });
 }
 
 /** Takes all back; after a cut without a verdict the same release is tried again. */
-export async function rollingBack(ledger: Ledger): Promise<void> {
+export async function rollingBack(parts: CommitParts): Promise<void> {
+  const { ledger } = parts;
   const { tryAgain, interruptedTrials, ecus, members: serials } = ledger.state;
   const verdicts = new Map(
     serials.map((serial): [string, FailureName | null] => [
@@ -74,15 +124,15 @@ export async function rollingBack(ledger: Ledger): Promise<void> {
       tryAgain ? null : ecus[serial]?.failure?.name ?? "partnerFailed",
     ]),
   );
-  const members = ledger.members();
-  await rollBackAll(members, verdicts, onState(ledger));
+  const bundle = bundleOf(parts);
+  await rollBackAll(bundle, verdicts);
   if (tryAgain) {
     return ledger.take("again", { tryAgain: false, interruptedTrials: interruptedTrials + 1 });
   }
-  for (const { ecu } of members) {
-    const back = ecu.inventory().running !== null; // An ECU that was empty has no way back.
-    const failure = ledger.state.ecus[ecu.serial]?.failure ?? failureReport("partnerFailed");
-    ledger.setState(ecu.serial, back ? "rolledBack" : "failed", failure);
+  for (const { ecu: { serial } } of bundle.members) {
+    const back = ledger.roll.of(serial).running !== null; // One that was empty has no way back.
+    const failure = ledger.state.ecus[serial]?.failure ?? failureReport("partnerFailed");
+    ledger.setState(serial, back ? "rolledBack" : "failed", failure);
   }
   const result = ledger.result("rolledBack");
   ledger.take("restored", { result, concluded: ledger.state.campaign });

@@ -117,7 +117,7 @@ export class ContainerFill {
 
   async #pass(): Promise<void> {
     const { step: { image }, ecu } = this.#job;
-    const doneBytes = ecu.begin(image);
+    const doneBytes = await ecu.begin(image);
     if (this.#head === undefined) this.#estimate(doneBytes / image.lengthBytes);
     if (doneBytes === image.lengthBytes) return; // verify() reads all of it, whoever wrote it.
     this.#base ??= await this.#provedBase();
@@ -210,7 +210,7 @@ export class ContainerFill {
       await clock.sleep(0, watch.signal);
     }
     const keepBytes = there * segmentBytes;
-    if (keepBytes < doneBytes) ecu.begin(image, { keepBytes });
+    if (keepBytes < doneBytes) await ecu.begin(image, { keepBytes });
     trip.provedBytes = keepBytes;
     return there;
   }
@@ -258,7 +258,7 @@ export class ContainerFill {
   async #write(proved: Iterable<ProvedSegment>, { segmentBytes }: ContainerHead): Promise<void> {
     const { ecu, trip, clock, watch } = this.#job;
     for (const { index, bytes } of proved) {
-      ecu.write(bytes);
+      await ecu.write(bytes);
       trip.provedBytes = index * segmentBytes + bytes.length;
       this.#at = index + 1;
       await clock.sleep(0, watch.signal);

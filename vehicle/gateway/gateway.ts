@@ -7,13 +7,7 @@
  */
 import { type Clock, isoTime } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import {
-  BACKOFF_MAX_MS,
-  BACKOFF_MIN_MS,
-  MAX_STORAGE_ATTEMPTS,
-  POLL_MS,
-  POSTPONE_MS,
-} from "shared/limits.ts";
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, POLL_MS, POSTPONE_MS } from "shared/limits.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiCommand, Signals } from "shared/protocol/hmi.ts";
@@ -21,17 +15,21 @@ import type { LastError } from "shared/protocol/messages.ts";
 import { stillShown } from "shared/supervise.ts";
 import type { EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { HmiPort, Link } from "vehicle/ports.ts";
-import { confirming, installing, rollingBack, trying } from "./commit_phases.ts";
+import { type CommitParts, confirming, installing, rollingBack, trying } from "./commit_phases.ts";
 import { Consent } from "./consent.ts";
 import { DirectorWatch } from "./director_watch.ts";
 import type { Journal } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
-import { type PlanStep, planUpdate } from "./plan.ts";
-import { prepareEcu, type PrepareParts } from "./prepare.ts";
+import { isLoss, Patience } from "./patience.ts";
+import { planUpdate } from "./plan.ts";
+import type { PrepareParts } from "./prepare.ts";
+import { Preparation } from "./prepare_phase.ts";
 import { failureReport } from "./report.ts";
 import { Reporter } from "./reporter.ts";
+import { RollCall } from "./roll_call.ts";
 import { judge } from "./signals.ts";
-import type { Phase } from "./update_table.ts";
+import { Settler } from "./strays.ts";
+import { type Phase, WAITS } from "./update_table.ts";
 import { Wake } from "./wake.ts";
 
 /** What the gateway is made of. */
@@ -59,17 +57,29 @@ export class Gateway implements EcuListener {
   readonly #reporter: Reporter;
   readonly #director: DirectorWatch;
   readonly #consent: Consent;
-  /** Ends work that a newer offer made pointless. */
-  #work = new AbortController();
-  /** How often storage failed since a slot was last filled or given up. */
-  #storageFaults = 0;
+  readonly #roll: RollCall;
+  readonly #settler: Settler;
+  readonly #patience: Patience;
+  /** Rung when a lost ECU is there again: what waits for it goes on at once. */
+  readonly #return: Wake;
+  readonly #preparation: Preparation;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#clock = parts.clock;
     this.#wake = new Wake(parts.clock);
     this.#consent = new Consent(parts.signals);
-    this.#ledger = new Ledger(parts);
+    this.#roll = new RollCall(parts.ecus, parts.clock);
+    this.#settler = new Settler(parts.ecus, this.#roll, parts.log);
+    this.#patience = new Patience(parts.clock);
+    this.#return = new Wake(parts.clock);
+    this.#roll.onNews = () => {
+      this.#ledger.told();
+      this.#wake.ring();
+    };
+    this.#roll.onReturn = () => this.#return.ring();
+    this.#ledger = new Ledger(parts, this.#roll);
+    this.#preparation = new Preparation(parts, this.#ledger, this.#patience);
     this.#reporter = new Reporter({
       ...parts,
       starts: this.#ledger.state.starts,
@@ -110,9 +120,8 @@ export class Gateway implements EcuListener {
     this.#ledger.show();
   }
 
-  changed(_serial: string): void {
-    this.#ledger.told();
-    this.#wake.ring();
+  changed(serial: string): void {
+    this.#roll.changed(serial);
   }
 
   display(serial: string, message: ImageMessage): void {
@@ -125,8 +134,15 @@ export class Gateway implements EcuListener {
    * @param signal Ends all loops.
    */
   async run(signal: AbortSignal): Promise<void> {
+    this.#ledger.show(); // Locked: no ECU has answered yet.
+    await this.#roll.call(); // The server is not told of ECUs that were not asked.
     this.#ledger.told();
-    await Promise.all([this.#reporter.run(signal), this.#director.run(signal), this.#loop(signal)]);
+    await Promise.all([
+      this.#roll.run(signal),
+      this.#reporter.run(signal),
+      this.#director.run(signal),
+      this.#loop(signal),
+    ]);
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
@@ -134,15 +150,16 @@ export class Gateway implements EcuListener {
     while (!signal.aborted) {
       const { phase } = this.#ledger.state;
       try {
-        if (!this.#ledger.committed) await this.#takeBackStrays();
+        if (!this.#ledger.committed) await this.#settler.settle();
         await this.#act[phase](signal);
         pauseMs = BACKOFF_MIN_MS;
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof UpdateFailure)) throw error;
-        // Storage that fails may come back; the phase is done again from its beginning.
+        // Storage or an ECU may come back; the phase is done again from its beginning.
         this.#parts.log(`${phase}: ${error.failure}: ${error.message}`);
-        await this.#clock.sleep(pauseMs, signal);
+        if (isLoss(error)) await this.#return.wait(pauseMs, signal);
+        else await this.#clock.sleep(pauseMs, signal);
         pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS);
       }
     }
@@ -155,29 +172,33 @@ export class Gateway implements EcuListener {
     ready: (signal) => this.#ready(signal),
     postponed: (signal) => this.#postponed(signal),
     waiting: (signal) => this.#waiting(signal),
-    installing: () => installing(this.#ledger),
-    trialAll: (signal) => trying(this.#ledger, { ...this.#parts, wake: this.#wake, signal }),
-    confirmAll: () => confirming(this.#ledger),
-    rollBackAll: () => rollingBack(this.#ledger),
+    installing: (signal) => installing(this.#committing(signal)),
+    trialAll: (signal) => trying(this.#committing(signal), signal),
+    confirmAll: (signal) => confirming(this.#committing(signal)),
+    rollBackAll: (signal) => rollingBack(this.#committing(signal)),
     reporting: (signal) => this.#reporting(signal),
   };
 
-  /** A trial that no journal knows of, since it was lost, goes back: never half a vehicle. */
-  async #takeBackStrays(): Promise<void> {
-    for (const ecu of this.#parts.ecus) {
-      const { running } = ecu.inventory();
-      if (running?.trial !== true) continue;
-      this.#parts.log(`${ecu.serial}: takes back ${running.image.version}: no journal knows it`);
-      await ecu.revert(running.image, "journalUnknown");
-    }
+  #committing(signal: AbortSignal): CommitParts {
+    return {
+      ledger: this.#ledger,
+      link: this.#parts.link,
+      wake: this.#wake,
+      patience: this.#patience,
+      refill: (member) => this.#preparation.refill(member, signal),
+    };
   }
 
   async #idle(signal: AbortSignal): Promise<void> {
     const offer = this.#director.targets;
     const ledger = this.#ledger;
     if (offer === null || offer.campaign === null || offer.campaign === ledger.state.concluded) {
-      return await this.#wake.wait(POLL_MS, signal);
+      await this.#wake.wait(POLL_MS, signal);
+      return;
     }
+    const lost = await this.#preparation.missing(offer);
+    if (lost !== undefined && this.#patience.lasts(lost.subject, WAITS.idle)) throw lost;
+    this.#patience.ends();
     ledger.begin(offer);
     const begun = {
       campaign: offer.campaign,
@@ -188,6 +209,7 @@ export class Gateway implements EcuListener {
       result: null,
     };
     try {
+      if (lost !== undefined) throw lost;
       const { steps } = planUpdate(ledger.inventories(), offer);
       ledger.steps = steps;
       if (steps.length > 0) {
@@ -204,48 +226,8 @@ export class Gateway implements EcuListener {
   }
 
   async #preparing(signal: AbortSignal): Promise<void> {
-    const ledger = this.#ledger;
     if (this.#superseded()) return this.#withdraw();
-    this.#work = new AbortController();
-    const both = AbortSignal.any([signal, this.#work.signal]);
-    let serial: string | undefined;
-    try {
-      ledger.steps = planUpdate(ledger.inventories(), ledger.targets!).steps;
-      for (const step of ledger.steps) {
-        serial = step.serial;
-        await this.#prepare(step, both);
-      }
-      ledger.progressEnds();
-      ledger.take("prepared");
-    } catch (error) {
-      signal.throwIfAborted();
-      ledger.progressEnds();
-      if (this.#work.signal.aborted) return this.#withdraw();
-      if (!(error instanceof UpdateFailure)) throw error;
-      // Storage may come back; the loop pauses, and it goes on from its checkpoint.
-      if (error.failure === "storageFailed" && ++this.#storageFaults < MAX_STORAGE_ATTEMPTS) {
-        throw error;
-      }
-      ledger.fail(new UpdateFailure(error.failure, serial ?? error.subject, error.message));
-    }
-    this.#storageFaults = 0;
-  }
-
-  async #prepare(step: PlanStep, signal: AbortSignal): Promise<void> {
-    const ledger = this.#ledger;
-    const ecu = this.#parts.ecus.find((one) => one.serial === step.serial)!;
-    ledger.setState(step.serial, "downloading");
-    await prepareEcu(step, ecu, this.#parts, {
-      signal,
-      progress: (doneBytes, totalBytes, via) =>
-        ledger.progress(step.serial, { doneBytes, totalBytes, via }),
-      verifying: () => ledger.setState(step.serial, "verifying"),
-      trouble: (failure) => {
-        this.#parts.log(`${step.serial}: ${failure.failure}: ${failure.message}`);
-        ledger.setState(step.serial, "downloading");
-      },
-    });
-    ledger.setState(step.serial, "ready");
+    if (await this.#preparation.run(signal) === "stopped") this.#withdraw();
   }
 
   async #ready(signal: AbortSignal): Promise<void> {
@@ -301,7 +283,7 @@ export class Gateway implements EcuListener {
     if (targets.version !== this.#ledger.state.directorVersion) {
       this.#ledger.remember({ directorVersion: targets.version });
     }
-    if (this.#superseded()) this.#work.abort(new Error("a newer offer replaced this one"));
+    if (this.#superseded()) this.#preparation.stop();
     this.#ledger.show();
     this.#wake.ring();
   }

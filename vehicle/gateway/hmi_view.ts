@@ -8,10 +8,11 @@ import type { HmiOffer, HmiPhase, HmiSnapshot, Signals } from "shared/protocol/h
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import type { EcuInventory } from "vehicle/bus/ecu_port.ts";
+import { undrivable } from "./drivable.ts";
 import type { JournalState } from "./journal.ts";
 import type { PlanStep } from "./plan.ts";
 import { judge } from "./signals.ts";
-import { COMMITTED, type Phase } from "./update_table.ts";
+import type { Phase } from "./update_table.ts";
 
 /** What the gateway knows. */
 export interface GatewayView {
@@ -22,6 +23,8 @@ export interface GatewayView {
   /** The steps under way, with the way each ECU takes. */
   readonly steps: readonly PlanStep[];
   readonly inventories: readonly EcuInventory[];
+  /** ECUs that do not answer. */
+  readonly absent: ReadonlySet<string>;
   readonly reports: readonly EcuReport[];
   readonly signals: Signals;
   readonly displays: Readonly<Record<string, ImageMessage>>;
@@ -59,7 +62,7 @@ export function hmiSnapshot(view: GatewayView): HmiSnapshot {
     checks: judge(view.targets?.preconditions ?? [], view.signals),
     trial: gatewayPhase === "trialAll" ? trial(view) : null,
     result: journal.result,
-    driveLock: COMMITTED.includes(gatewayPhase),
+    driveLock: undrivable({ ...view, phase: gatewayPhase }) !== undefined,
     ecus: [...reports],
     displays: { ...view.displays },
     signals: view.signals,

@@ -40,6 +40,7 @@ function view(journal: Partial<JournalState>, change: Partial<GatewayView> = {})
     targets: TARGETS,
     steps: planUpdate([IVI, BODY], TARGETS).steps,
     inventories,
+    absent: new Set(),
     reports: inventories.map((one) => ecuReport(one, whole.ecus[one.serial], TARGETS, null)),
     signals: PARKED,
     displays: {},
@@ -72,9 +73,12 @@ Deno.test("hmiSnapshot() shows a screen for every phase of the gateway", () => {
 });
 
 Deno.test("hmiSnapshot() locks the drive in committed phases, and in no other", () => {
+  const unarmed = { ...IVI, record: { ...IVI.record, B: EMPTY_SLOT } };
   for (const phase of Object.keys(UPDATE) as Phase[]) {
-    assertEquals(draw({ phase }).driveLock, COMMITTED.includes(phase), phase);
+    const { driveLock } = draw({ phase }, { inventories: [unarmed, BODY] });
+    assertEquals(driveLock, COMMITTED.includes(phase), phase);
   }
+  assertEquals(draw({}, { inventories: [IVI, BODY] }).driveLock, true); // Armed: it may boot a trial.
 });
 
 Deno.test("hmiSnapshot() shows the result until it is acknowledged, by its outcome", () => {

@@ -13,7 +13,7 @@ import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiSnapshot, Signals } from "shared/protocol/hmi.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import type { EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
-import type { HmiPort } from "vehicle/ports.ts";
+import type { Digest, HmiPort } from "vehicle/ports.ts";
 import type { Member } from "./commit.ts";
 import { hmiSnapshot } from "./hmi_view.ts";
 import { type Journal, type JournalEcu, type JournalState, NEW_JOURNAL } from "./journal.ts";
@@ -21,6 +21,7 @@ import { imageOf, type PlanStep } from "./plan.ts";
 import { ecuReport, failureReport, type Progress } from "./report.ts";
 import type { Reporter } from "./reporter.ts";
 import { resultOf } from "./result.ts";
+import type { RollCall } from "./roll_call.ts";
 import { Throughput } from "./throughput.ts";
 import { COMMITTED, type Event, type Phase, RESUME, UPDATE } from "./update_table.ts";
 
@@ -31,6 +32,7 @@ export interface LedgerParts {
   readonly journal: Journal;
   readonly ecus: readonly EcuPort[];
   readonly hmi: HmiPort;
+  readonly newDigest: () => Digest;
   readonly log: (line: string) => void;
 }
 
@@ -50,15 +52,23 @@ export class Ledger {
   #state: JournalState;
   #targets: DirectorTargets | null;
   #progress = new Map<string, Progress>();
+  /** What keeps ECUs from what must be done with them, for as long as it does. */
+  readonly #hindered = new Map<string, UpdateFailure>();
   #displays: Record<string, ImageMessage> = {};
   #reporter: Reporter | undefined;
   #surroundings: (() => Surroundings) | undefined;
   /** The plan of this start, with the way each ECU takes. */
   steps: readonly PlanStep[] = [];
+  /** How the ECUs stand. */
+  readonly roll: RollCall;
 
-  /** @param parts What it works with. */
-  constructor(parts: LedgerParts) {
+  /**
+   * @param parts What it works with.
+   * @param roll How the ECUs stand.
+   */
+  constructor(parts: LedgerParts, roll: RollCall) {
     this.#parts = parts;
+    this.roll = roll;
     this.#clock = parts.clock;
     this.#throughput = new Throughput(parts.clock);
     const [state, targets] = this.#recall();
@@ -129,6 +139,14 @@ export class Ledger {
     for (const serial of this.#state.members) this.setState(serial, state, failure);
   }
 
+  /** Tells what keeps an ECU from its step while the vehicle waits for it. */
+  hinder(serial: string, failure: UpdateFailure | undefined): void {
+    if (this.#hindered.get(serial)?.message === failure?.message) return;
+    if (failure === undefined) this.#hindered.delete(serial);
+    else this.#hindered.set(serial, failure);
+    this.told();
+  }
+
   /** Notes which ECU failed, before all go back. */
   blame(failure: UpdateFailure): void {
     const { ecus, members } = this.#state;
@@ -165,7 +183,7 @@ export class Ledger {
   fresh(serials: readonly string[], state: EcuState): Pick<JournalState, "ecus" | "members"> {
     const known = this.#parts.ecus.filter((ecu) => serials.includes(ecu.serial));
     const lines = known.map((ecu): [string, JournalEcu] => {
-      const from = ecu.inventory().running?.image.version ?? null;
+      const from = this.roll.of(ecu.serial).running?.image.version ?? null;
       return [ecu.serial, { state, failure: null, from }];
     });
     const ecus = { ...this.#state.ecus, ...Object.fromEntries(lines) };
@@ -178,13 +196,22 @@ export class Ledger {
     return this.#parts.ecus.filter((ecu) =>
       this.#state.members.includes(ecu.serial) && ecu.serial in targets
     )
-      .toSorted((a, b) => a.inventory().restartRank - b.inventory().restartRank)
+      .toSorted((a, b) => a.profile.restartRank - b.profile.restartRank)
       .map((ecu) => ({ ecu, image: imageOf(targets[ecu.serial]!) }));
   }
 
-  /** The roll call. */
+  /** What the boot records call the releases of this campaign, so that they know their partners. */
+  bundleTag(): string | undefined {
+    const { campaign } = this.#state;
+    if (campaign === null) return undefined;
+    const digest = this.#parts.newDigest();
+    digest.update(new TextEncoder().encode(campaign));
+    return digest.hex().slice(0, 16);
+  }
+
+  /** The answers to the last roll call. */
   inventories(): EcuInventory[] {
-    return this.#parts.ecus.map((ecu) => ecu.inventory());
+    return this.roll.all();
   }
 
   /** Bytes arrived for one ECU. */
@@ -209,14 +236,13 @@ export class Ledger {
 
   /** The ECUs' lines of a report. */
   reports(): EcuReport[] {
-    return this.inventories().map((inventory) =>
-      ecuReport(
-        inventory,
-        this.#state.ecus[inventory.serial],
-        this.#targets,
-        this.#progress.get(inventory.serial) ?? null,
-      )
-    );
+    return this.inventories().map((inventory) => {
+      const { serial } = inventory;
+      const journal = this.#state.ecus[serial];
+      const line = ecuReport(inventory, journal, this.#targets, this.#progress.get(serial) ?? null);
+      const hindered = this.#hindered.get(serial);
+      return hindered === undefined ? line : { ...line, failure: failureReport(hindered) };
+    });
   }
 
   /** The screen is to draw again. */
@@ -232,6 +258,7 @@ export class Ledger {
       targets: this.#targets,
       steps: this.steps,
       inventories: this.inventories(),
+      absent: this.roll.absent,
       reports: this.reports(),
       displays: this.#displays,
       bytesPerSecond: this.#throughput.bytesPerSecond,

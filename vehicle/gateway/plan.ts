@@ -58,7 +58,7 @@ export function planUpdate(
     }
     return runsAlready(inventory, target) ? [] : [{ inventory, step: planStep(inventory, target) }];
   });
-  checkNeeds(inventories, targets, steps.map(({ step }) => step));
+  checkNeeds(inventories, targets, steps.map(({ step }) => step.serial));
   return {
     steps: steps.toSorted((a, b) => a.inventory.restartRank - b.inventory.restartRank)
       .map(({ step }) => step),
@@ -89,28 +89,46 @@ export function runsAlready(inventory: EcuInventory, target: EcuTarget): boolean
     running.image.counter === target.release.counter;
 }
 
-/** A release never runs without what it needs beside it, whoever offered it. */
-function checkNeeds(
+/**
+ * A release never runs without what it needs beside it, whoever offered it. Asked before an update
+ * begins, and once more before it is confirmed: what runs elsewhere may have changed meanwhile.
+ *
+ * @param inventories The roll call.
+ * @param targets What the Director wants.
+ * @param members The ECUs that get their target; of the others counts what they run, confirmed.
+ * @throws {UpdateFailure} `needsUnmet` if a need of a member would not be met.
+ */
+export function checkNeeds(
   inventories: readonly EcuInventory[],
   targets: DirectorTargets,
-  steps: readonly PlanStep[],
+  members: readonly string[],
 ): void {
   const ecus = inventories.map(({ serial, hardware, running }) => {
     const confirmed = running === null || running.trial ? null : running.image;
-    const { version, counter } = targets.ecus[serial]?.release ?? confirmed ?? {};
+    const target = members.includes(serial) ? targets.ecus[serial]?.release : undefined;
+    const { version, counter } = target ?? confirmed ?? {};
     const release = version === undefined ? null : `${hardware}/${version}`;
     return { hardware, release, counter: counter ?? null };
   });
-  for (const { serial, target: { release } } of steps) {
-    const needs = release.needs.map((id) => needOf(id, release.needCounters?.[id]));
+  for (const serial of members) {
+    const release = targets.ecus[serial]?.release;
+    const needs = release?.needs.map((id) => needOf(id, release.needCounters?.[id])) ?? [];
     const why = unmetNeed(needs, ecus);
     if (why === undefined) continue;
-    const message = `Cannot install ${release.version} on ${serial}: ${why}`;
+    const message = `Cannot install ${release!.version} on ${serial}: ${why}`;
     throw new UpdateFailure("needsUnmet", serial, message);
   }
 }
 
-function planStep(inventory: EcuInventory, target: EcuTarget): PlanStep {
+/**
+ * One ECU's part of the plan.
+ *
+ * @param inventory Its answer to the roll call.
+ * @param target What it is to run.
+ * @returns The part.
+ * @throws {UpdateFailure} If the target may not be installed.
+ */
+export function planStep(inventory: EcuInventory, target: EcuTarget): PlanStep {
   const { serial, running } = inventory;
   const { release } = target;
   const refuse = (failure: "hardwareDiffers" | "imageTooLarge" | "releaseDowngrade", why: string) =>

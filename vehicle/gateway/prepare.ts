@@ -72,8 +72,8 @@ function fullFirst({ ways }: PlanStep): Way[] {
 async function copyActive({ step, ecu, clock, watch }: FillJob): Promise<void> {
   const active = activeOf(ecu);
   watch.progress(0, 0, "local");
-  for (let at = ecu.begin(step.image); at < active.lengthBytes; at += SEGMENT_BYTES) {
-    ecu.write(active.read(at, Math.min(SEGMENT_BYTES, active.lengthBytes - at)));
+  for (let at = await ecu.begin(step.image); at < active.lengthBytes; at += SEGMENT_BYTES) {
+    await ecu.write(active.read(at, Math.min(SEGMENT_BYTES, active.lengthBytes - at)));
     await clock.sleep(0, watch.signal);
   }
 }

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { ECU_ABSENT_COMMITTED_MS, ECU_ABSENT_MS } from "shared/limits.ts";
 import type { Table } from "shared/machine.ts";
 
 /** What the journal remembers. */
@@ -72,6 +73,25 @@ export const RESUME = {
   rollBackAll: "rollBackAll", // Only back.
   reporting:   "reporting",
 } as const satisfies Record<Phase, Phase>;
+
+// deno-fmt-ignore
+/**
+ * How long each phase waits for an ECU that does not answer, in milliseconds, before it takes
+ * `failed`; 0 where none is asked. `Infinity`: the way leads there and nowhere else, so the vehicle
+ * waits, locked, and says for whom. Total: a new phase must choose.
+ */
+export const WAITS = {
+  idle:        ECU_ABSENT_MS,
+  preparing:   ECU_ABSENT_MS,
+  ready:       0,
+  postponed:   0,
+  waiting:     0,
+  installing:  ECU_ABSENT_COMMITTED_MS,
+  trialAll:    ECU_ABSENT_COMMITTED_MS,
+  confirmAll:  Infinity,
+  rollBackAll: Infinity,
+  reporting:   0,
+} as const satisfies Record<Phase, number>;
 
 /** Phases in which the vehicle may no longer be given another campaign, nor be driven. */
 export const COMMITTED: readonly Phase[] = ["installing", "trialAll", "confirmAll", "rollBackAll"];

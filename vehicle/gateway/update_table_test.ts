@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert/mod.js";
-import { COMMITTED, type Phase, RESUME, UPDATE } from "./update_table.ts";
+import { COMMITTED, type Phase, RESUME, UPDATE, WAITS } from "./update_table.ts";
 
 const PHASES = Object.keys(UPDATE) as Phase[];
 
@@ -33,4 +33,13 @@ Deno.test("UPDATE leads from confirmAll only forward and from rollBackAll never 
 Deno.test("RESUME never resumes a phase beyond consent that was not committed", () => {
   assertEquals(RESUME.waiting, "ready");
   for (const phase of COMMITTED) assertEquals(RESUME[phase], phase);
+});
+
+Deno.test("WAITS ends everywhere but where the way leads on alone, and then by an event of the table", () => {
+  for (const phase of PHASES) {
+    const endless = phase === "confirmAll" || phase === "rollBackAll";
+    assertEquals(WAITS[phase] === Infinity, endless, phase);
+    const ends = WAITS[phase] > 0 && !endless;
+    assertEquals(ends, "failed" in UPDATE[phase], phase);
+  }
 });

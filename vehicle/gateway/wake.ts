@@ -27,8 +27,9 @@ export class Wake {
    *
    * @param ms The longest wait, in milliseconds.
    * @param signal Rejects with its reason when it is aborted.
+   * @returns Whether there was a ring, rather than the end of the wait.
    */
-  async wait(ms: number, signal: AbortSignal): Promise<void> {
+  async wait(ms: number, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     if (!this.#rung) {
       const timer = new AbortController();
@@ -40,6 +41,8 @@ export class Wake {
       }).finally(() => signal.removeEventListener("abort", cut));
       this.#ring = undefined;
     }
+    const rung = this.#rung;
     this.#rung = false;
+    return rung;
   }
 }
