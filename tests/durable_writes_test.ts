@@ -22,8 +22,10 @@ const ALLOWED: Readonly<Record<string, string>> = {
 /** Everything of the two file interfaces that can change a file system. */
 const CHANGES = new RegExp(
   [
-    String.raw`\bDeno\.(?:write|append|create|mkdir|makeTemp|rename|remove|copyFile|link|symlink|truncate|chmod|chown|utime)\w*\(`,
-    String.raw`\b(?:fs|fsp|promises)\.(?:write|append|mkdir|mkdtemp|rename|rm|unlink|cp|copyFile|link|symlink|f?truncate|f?chmod|f?chown|createWriteStream)\w*\(`,
+    String
+      .raw`\bDeno\.(?:write|append|create|mkdir|makeTemp|rename|remove|copyFile|link|symlink|truncate|chmod|chown|utime)\w*\(`,
+    String
+      .raw`\b(?:fs|fsp|promises)\.(?:write|append|mkdir|mkdtemp|rename|rm|unlink|cp|copyFile|link|symlink|f?truncate|f?chmod|f?chown|createWriteStream)\w*\(`,
     String.raw`\b(?:open|openSync)\([^;]*?(?:write|create|createNew|append|truncate): true`,
     String.raw`\bopenSync\([^;]*?O_(?:RDWR|WRONLY|CREAT|TRUNC|APPEND)`,
     // Ways around: a database, a store, another program that writes.
