@@ -52,6 +52,8 @@ export class SimDisk implements Disk {
   #cache = new Map<number, Uint8Array[]>();
   /** Writes and syncs so far. */
   operations = 0;
+  /** Changes with everything that is durable. */
+  version = 0;
   /** The power goes before the operation with this number. */
   cutAt = Infinity;
   /** Sectors that keep something else than what is written, so many times. */
@@ -86,6 +88,7 @@ export class SimDisk implements Disk {
 
   sync(): void {
     this.#operate();
+    this.version++;
     for (const [sector, writes] of this.#cache) {
       this.#durable.set(sector, writes.at(-1)!);
       const times = this.worn.get(sector) ?? 0;
@@ -97,6 +100,7 @@ export class SimDisk implements Disk {
 
   /** Ends the power: of each cached sector the choice survives. The disk can be used again. */
   cut(choose: CutChoice): void {
+    this.version++;
     for (const [sector, writes] of this.#cache) {
       const fate = choose(sector, writes.length);
       this.#durable.set(sector, survivor(fate, this.held(sector), writes));
@@ -107,6 +111,7 @@ export class SimDisk implements Disk {
 
   /** Flips one durable bit: rot. */
   flip(sector: number, bit: number): void {
+    this.version++;
     const bytes = this.held(sector).slice();
     bytes[bit >> 3]! ^= 1 << (bit & 7);
     this.#durable.set(sector, bytes);
@@ -134,6 +139,7 @@ export class SimDisk implements Disk {
 
   /** Puts everything back to what a snapshot holds; the cache is lost. */
   restore(snapshot: ReadonlyMap<number, Uint8Array>): void {
+    this.version++;
     this.#durable = new Map(snapshot);
     this.#cache.clear();
     this.cutAt = Infinity;

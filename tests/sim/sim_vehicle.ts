@@ -241,6 +241,11 @@ export class SimVehicle {
     return HmiSnapshot.parse(this.#life!.draw());
   }
 
+  /** The same, unchecked: for worlds that look at every step. */
+  drawn(): HmiSnapshot {
+    return this.#life!.draw();
+  }
+
   /** What the gateway's journal holds. */
   journal(): JournalState {
     return new Journal(this.power.gateway).read();
