@@ -7,34 +7,20 @@
  *
  * @module
  */
-import { gatewayKey, journalText, recordsKey, type Sectors, SlotKeys } from "./graph_state.ts";
-import {
-  Life,
-  type LifeEnd,
-  type Media,
-  type Outside,
-  type Scenario,
-  Violation,
-} from "./graph_life.ts";
-import { mediumStates } from "./medium_states.ts";
-import { type SectorFate, type SimDisk, survivor } from "./sim_disk.ts";
+import { type CutBook, Cuts, knownStarts } from "./graph_cuts.ts";
+import { Frontier, journalOf, type Node, wayTo } from "./graph_frontier.ts";
+import { Life, type LifeEnd, type Outside, type Scenario, Violation } from "./graph_life.ts";
+import { gatewayKey, recordsKey, type Sectors, SlotKeys } from "./graph_state.ts";
+import { MAX_EXHAUSTIVE } from "./medium_states.ts";
 import { seeded } from "./sim_release.ts";
-
-interface Node {
-  readonly media: Media;
-  readonly outside: Outside;
-  /** Cuts on the way here. */
-  readonly depth: number;
-  /** The cut that led here, and the node it was in: the way to see it again. */
-  readonly way: string;
-  readonly before: Node | undefined;
-}
 
 /** How far to go. */
 export interface Bounds {
   /** Nodes to live; the whole graph without it. */
   readonly maxNodes?: number;
   readonly seed?: number;
+  /** Up to so many unsynced sectors every subset is tried; ten without it. */
+  readonly exhaustive?: number;
   /** Told of every hundredth node. */
   readonly onProgress?: (explored: Explored) => void;
 }
@@ -65,52 +51,52 @@ export interface Explored {
  * Explores a scenario from its root.
  *
  * @param scenario What happens, to whom.
- * @param bounds How far to go. A bounded search takes the oldest node and one drawn from all by
- * turns, so that it is broad and deep.
+ * @param bounds How far to go. A bounded search takes nodes of all phases by turns, old ones and
+ * any, so that it is broad and deep.
  * @returns What was seen; it ends at the first violation.
  */
 export async function explore(scenario: Scenario, bounds: Bounds = {}): Promise<Explored> {
-  const explorer = new Explorer(scenario, seeded(bounds.seed ?? 1));
+  const explorer = new Explorer(scenario, bounds);
   const random = seeded(bounds.seed ?? 1);
   const { explored, frontier } = explorer;
-  let oldest = 0;
-  for (let turn = 0; oldest < frontier.length; turn++) {
+  for (;;) {
     if (explored.nodes >= (bounds.maxNodes ?? Infinity)) break;
-    const left = frontier.length - oldest;
-    const drawn = bounds.maxNodes !== undefined && turn % 2 === 1;
-    const at = drawn ? oldest + Math.floor(random() * left) : oldest;
-    const node = frontier[at]!;
-    frontier[at] = frontier[oldest]!;
-    frontier[oldest++] = undefined!; // What was lived is forgotten, but for its children's way.
+    const node = frontier.take(bounds.maxNodes === undefined ? undefined : random);
+    if (node === undefined) break;
     await explorer.live(node);
     if (explored.violations.length > 0) break;
     if (explored.nodes === 1) await explorer.liveWithNews(node);
     if (explored.nodes % 100 === 0) bounds.onProgress?.(explored);
   }
-  explored.waiting = frontier.length - oldest;
+  explored.waiting = frontier.waiting;
   return explored;
 }
 
-class Explorer {
-  readonly frontier: Node[] = [];
+class Explorer implements CutBook {
+  readonly frontier = new Frontier();
   readonly explored: Explored;
   readonly #scenario: Scenario;
   readonly #slots: SlotKeys;
-  readonly #random: () => number;
+  readonly random: () => number;
+  readonly exhaustive: number;
   readonly #seen = new Set<string>();
   /** States that a cut point leaves, by what lies on the disks and in their caches. */
   readonly #cuts = new Map<string, number>();
 
-  constructor(scenario: Scenario, random: () => number) {
+  constructor(scenario: Scenario, bounds: Bounds) {
     this.#scenario = scenario;
-    this.#random = random;
+    this.random = seeded(bounds.seed ?? 1);
+    this.exhaustive = bounds.exhaustive ?? MAX_EXHAUSTIVE;
     this.#slots = new SlotKeys(Object.values(scenario.images).flatMap((one) => Object.values(one)));
     this.explored = {
       ...{ scenario: scenario.name, nodes: 0, waiting: 0, edges: 0, cutPoints: 0, depth: 0 },
       ...{ outcomes: {}, phases: {}, interrupted: 0, violations: [] },
     };
     const { root: media, outside } = scenario;
-    this.frontier.push({ media, outside, depth: 0, way: "the update begins", before: undefined });
+    this.frontier.add(
+      { media, outside, depth: 0, way: "the update begins", before: undefined },
+      "idle",
+    );
   }
 
   /** Lives a node to its end and notes every cut on the way. */
@@ -150,8 +136,7 @@ class Explorer {
     const why = failures.find((name) => name !== undefined && name !== "partnerFailed");
     const outcome = why === undefined ? version : `${version} after ${why}`;
     explored.outcomes[outcome] = (explored.outcomes[outcome] ?? 0) + 1;
-    const text = journalText((sector) => node.media[0]!.get(sector) ?? EMPTY);
-    const { phase, interruptedTrials } = JSON.parse(text!);
+    const { phase, interruptedTrials } = journalOf(node);
     explored.phases[phase] = (explored.phases[phase] ?? 0) + 1;
     if (interruptedTrials > 0 && phase !== "idle") explored.interrupted++;
   }
@@ -190,148 +175,7 @@ class Explorer {
       if (this.#seen.has(full)) continue;
       this.#seen.add(full);
       const made = node();
-      this.frontier.push({ ...made, outside: { ...made.outside, stage } });
+      this.frontier.add({ ...made, outside: { ...made.outside, stage } }, journalOf(made).phase);
     }
   }
-
-  get random(): () => number {
-    return this.#random;
-  }
-}
-
-const EMPTY = new Uint8Array(512);
-const ids = new Map<string, string>();
-
-/** A short name for a long text; the same for the same text. */
-function idOf(text: string): string {
-  const known = ids.get(text);
-  if (known !== undefined) return known;
-  const id = ids.size.toString(36);
-  ids.set(text, id);
-  return id;
-}
-
-/** The cuts of one life. */
-class Cuts {
-  readonly #explorer: Explorer;
-  readonly #node: Node;
-  readonly #life: Life;
-  /** What each disk durably holds, as of one of its versions. */
-  readonly #durable: { version: number; starts: number; id: string }[] = [];
-  readonly #snapshots: { version: number; sectors: Media[number] }[] = [];
-
-  constructor(explorer: Explorer, node: Node, life: Life) {
-    [this.#explorer, this.#node, this.#life] = [explorer, node, life];
-  }
-
-  /** The power may go here: notes every state that it may leave. */
-  here(operation: number): void {
-    const { explored } = this.#explorer;
-    const { disks } = this.#life;
-    const outside = this.#life.outside;
-    const ids = disks.map((disk, i) => this.#durableId(disk, i, outside));
-    const pending = disks.flatMap((disk, index) =>
-      [...disk.pending].map(([sector, writes]) => ({ disk: index, sector, writes }))
-    );
-    explored.cutPoints++;
-    const point = `${outside.stage}|${ids.join(" ")}|${this.#cacheKey(pending, outside)}`;
-    const met = this.#explorer.met(point);
-    if (met !== undefined) return void (explored.edges += met);
-    let states = 0;
-    const made = pending.map(() => new Map<SectorFate, Uint8Array>());
-    const content = (i: number, fate: SectorFate) => {
-      const { disk, sector, writes } = pending[i]!;
-      const known = made[i]!.get(fate);
-      if (known !== undefined) return known;
-      const bytes = survivor(fate, disks[disk]!.held(sector), writes);
-      made[i]!.set(fate, bytes); // Each once: what is known of a sector is kept by its identity.
-      return bytes;
-    };
-    const touched = [...new Set(pending.map(({ disk }) => disk))];
-    for (
-      const fates of mediumStates(pending.map((one) => one.writes.length), this.#explorer.random)
-    ) {
-      states++;
-      const left = new Map(touched.map((disk) => [disk, new Map<number, Uint8Array>()]));
-      for (const [i, { disk, sector }] of pending.entries()) {
-        left.get(disk)!.set(sector, content(i, fates[i]!));
-      }
-      const after = ids.slice();
-      for (const [disk, changes] of left) {
-        const sectors: Sectors = (sector) => changes.get(sector) ?? disks[disk]!.held(sector);
-        after[disk] = idOf(this.#explorer.key(disk, sectors, outside));
-      }
-      this.#explorer.found(`${outside.stage}|${after.join(" ")}`, () => ({
-        media: disks.map((disk, i) => this.#mediumOf(disk, i, left.get(i))),
-        outside,
-        depth: this.#node.depth + 1,
-        way: `cut at operation ${operation}: ${fates.join(" ") || "nothing unsynced"} of sectors ${
-          pending.map(({ disk, sector }) => `${disk}:${sector}`).join(" ")
-        }, server at ${outside.stage}`,
-        before: this.#node,
-      }));
-    }
-    explored.edges += states;
-    this.#explorer.meet(point, states);
-  }
-
-  /**
-   * What lies in the caches. That old and new content are the same by their keys makes every mix
-   * of them the same: what is mixed is never looked at, or fails its check.
-   */
-  #cacheKey(
-    pending: readonly { disk: number; sector: number; writes: readonly Uint8Array[] }[],
-    outside: Outside,
-  ): string {
-    const { disks } = this.#life;
-    const parts = [...new Set(pending.map(({ disk }) => disk))].map((index) => {
-      const { pending: cache } = disks[index]!;
-      const most = Math.max(...[...cache.values()].map((writes) => writes.length));
-      // Content by content, as a sector may have been written more than once.
-      const keys = Array.from({ length: most }, (_, i) => {
-        const sectors: Sectors = (sector) => {
-          const writes = cache.get(sector);
-          return writes?.[Math.min(i, writes.length - 1)] ?? disks[index]!.held(sector);
-        };
-        return idOf(this.#explorer.key(index, sectors, outside));
-      });
-      const [first] = cache.keys();
-      const where = [...cache].map(([sector, writes]) => `${sector - first!}x${writes.length}`);
-      return `${index}:${where.join(",")}:${keys.join(",")}`;
-    });
-    return parts.join(" ");
-  }
-
-  #durableId(disk: SimDisk, index: number, outside: Outside): string {
-    const known = this.#durable[index];
-    const { version } = disk;
-    const starts = index === 0 ? knownStarts(outside) : 0;
-    if (known?.version === version && known.starts === starts) return known.id;
-    const id = idOf(this.#explorer.key(index, (sector) => disk.held(sector), outside));
-    this.#durable[index] = { version, starts, id };
-    return id;
-  }
-
-  #mediumOf(
-    disk: SimDisk,
-    index: number,
-    changes: ReadonlyMap<number, Uint8Array> | undefined,
-  ): Media[number] {
-    const { version } = disk;
-    const known = this.#snapshots[index];
-    const sectors = known?.version === version ? known.sectors : disk.snapshot();
-    this.#snapshots[index] = { version, sectors };
-    return changes === undefined ? sectors : new Map([...sectors, ...changes]);
-  }
-}
-
-/** The highest start of which the server heard: the upper part of its reports' numbers. */
-function knownStarts({ knownSeq }: Outside): number {
-  return Math.floor(knownSeq / 2 ** 20);
-}
-
-function wayTo(node: Node): string[] {
-  const way = [];
-  for (let at: Node | undefined = node; at !== undefined; at = at.before) way.unshift(at.way);
-  return way;
 }

@@ -4,14 +4,15 @@
  *
  * @module
  */
-import { sha256Hex } from "shared/node/digest.ts";
+import { equalBytes } from "shared/bytes.ts";
 import type { VehicleReport } from "shared/protocol/messages.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
+import { BootRecordStore, type SlotRecord } from "vehicle/bootloader/boot_record.ts";
 import { Journal, type JournalState } from "vehicle/gateway/journal.ts";
 import { journalText } from "./graph_state.ts";
 import type { SimDisk } from "./sim_disk.ts";
 import type { Serial } from "./sim_bundle.ts";
-import type { SimOptions } from "./sim_options.ts";
+import type { SimOptions, SimParts } from "./sim_options.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
 
 /** What all disks durably hold: the gateway's, then boot, A and B of each ECU. */
@@ -46,6 +47,10 @@ export interface Scenario {
   readonly name: string;
   readonly serials: readonly Serial[];
   readonly options: SimOptions;
+  /** Deliberate faults, new for each power-on. */
+  readonly parts?: () => SimParts;
+  /** A slot that runs has rotted at the root: what its record says of it is not so. */
+  readonly rotten: boolean;
   readonly root: Media;
   readonly outside: Outside;
   /** The server goes from one to the next at any time; most scenarios have one. */
@@ -58,6 +63,11 @@ export interface Scenario {
     readonly at: string;
     readonly says: "accept" | "decline" | "cancel";
   }[];
+}
+
+interface Tried {
+  readonly slot: "A" | "B";
+  readonly version: string;
 }
 
 /** A promise of the product that does not hold. */
@@ -75,12 +85,16 @@ export class Life {
   readonly vehicle: SimVehicle;
   readonly disks: readonly SimDisk[];
   readonly #scenario: Scenario;
+  /** What each ECU is trying. */
+  readonly #trying = new Map<string, Tried>();
   #stage: number;
   #started = 0;
   #watchedAt = -1;
   #ended = false;
   #read: { version: number; journal: JournalState } | undefined;
   #said = 0;
+  /** An image was started that is not confirmed. */
+  tried = false;
 
   /**
    * @param scenario What is explored.
@@ -90,7 +104,8 @@ export class Life {
   constructor(scenario: Scenario, media: Media, outside: Outside) {
     this.#scenario = scenario;
     this.#stage = outside.stage;
-    const vehicle = this.vehicle = new SimVehicle(scenario.options);
+    const faults = scenario.parts === undefined ? {} : { parts: scenario.parts() };
+    const vehicle = this.vehicle = new SimVehicle({ ...scenario.options, ...faults });
     this.disks = disksOf(vehicle, scenario.serials);
     for (const [i, disk] of this.disks.entries()) disk.restore(media[i]!);
     vehicle.clock.elapsedMs = outside.elapsedMs;
@@ -132,6 +147,10 @@ export class Life {
     const versions = new Set(Object.values(vehicle.runs()));
     const [version] = versions;
     if (versions.size !== 1 || !version) throw this.#violation("the ECUs differ at the end");
+    const claims = vehicle.log.find((line) => line.includes("slotDigestDiffers"));
+    if (claims !== undefined && !this.#scenario.rotten) {
+      throw this.#violation(`a checkpoint claimed what is not there: ${claims}`);
+    }
     const { operations } = vehicle.power;
     const end = { version, journal: vehicle.journal(), operations };
     const heard = vehicle.backend.manifests.at(-1)!.ecus;
@@ -144,8 +163,9 @@ export class Life {
     return end;
   }
 
-  /** Before anything is repaired, the journal says where the update stood. */
+  /** Before anything is repaired: the journal says where the update stood, the slots are whole. */
   #readable(): void {
+    if (!this.#scenario.rotten) this.#checkNamed();
     try {
       const journal = new Journal(this.vehicle.power.gateway);
       const { starts, phase, campaign } = journal.read();
@@ -177,6 +197,36 @@ export class Life {
     return this.#ended = this.#over();
   }
 
+  /** What a boot record would boot lies in its slot, whole: the loader's own check is the second. */
+  #checkNamed(): void {
+    for (const serial of this.#scenario.serials) {
+      for (const slot of ["A", "B"] as const) {
+        const { image, unbootable, successful, triesRemaining } = this.#durable(serial, slot);
+        if (image === null || unbootable || !(successful || triesRemaining > 0)) continue;
+        const what = `${serial} names ${image.version} in slot ${slot} bootable`;
+        this.#checkLies(serial, slot, image.version, what);
+      }
+    }
+  }
+
+  /** One slot's record as it durably is, whatever the product holds in memory. */
+  #durable(serial: string, slot: "A" | "B"): SlotRecord {
+    const { boot } = this.vehicle.power.ecus[serial]!;
+    const disk = {
+      ...{ sectorBytes: 512, sectors: boot.sectors, readInto() {}, write() {}, sync() {} },
+      read: (sector: number, _count: number) => boot.held(sector).slice(),
+    };
+    return new BootRecordStore(disk).read()[slot];
+  }
+
+  #checkLies(serial: string, slot: "A" | "B", version: string, what: string): void {
+    const image = this.#scenario.images[serial]![version];
+    if (image === undefined) throw this.#violation(`${what}, which is no release`);
+    const disk = this.vehicle.power.ecus[serial]![slot];
+    const lies = disk.read(0, Math.ceil(image.length / 512)).subarray(0, image.length);
+    if (!equalBytes(lies, image)) throw this.#violation(`${what}, unsound`);
+  }
+
   /** Every image that starts is read back from its slot, whole and as released. */
   #checkStarts(): void {
     const { vehicle } = this;
@@ -186,14 +236,22 @@ export class Life {
       throw this.#violation("an ECU boots nothing");
     }
     for (; this.#started < starts.length; this.#started++) {
-      const { serial, slot, version } = starts[this.#started]!;
-      const image = this.#scenario.images[serial]![version];
-      if (image === undefined) throw this.#violation(`${serial} starts ${version}, which is none`);
-      const disk = vehicle.power.ecus[serial]![slot as "A" | "B"];
-      const lies = disk.read(0, Math.ceil(image.length / 512)).subarray(0, image.length);
-      const sound = sha256Hex(lies) === sha256Hex(image);
-      if (!sound) throw this.#violation(`${serial} starts ${version} from slot ${slot}: unsound`);
+      const { serial, slot, version } = starts[this.#started]! as { serial: string } & Tried;
+      this.#checkLies(serial, slot, version, `${serial} starts ${version} from slot ${slot}`);
+      const before = this.#trying.get(serial);
+      if (before !== undefined && before.version !== version) this.#checkFallen(serial, before);
+      const trial = vehicle.runs()[serial]?.startsWith("trial") === true;
+      if (trial) this.tried = true;
+      if (trial) this.#trying.set(serial, { slot, version });
+      else this.#trying.delete(serial);
     }
+  }
+
+  /** An ECU that left a trial wrote down why before, so that a cut does not bring the trial back. */
+  #checkFallen(serial: string, { slot, version }: Tried): void {
+    const { image, unbootable, triesRemaining } = this.#durable(serial, slot);
+    if (image?.version !== version || unbootable || triesRemaining === 0) return;
+    throw this.#violation(`${serial} left ${version} before its record says so`);
   }
 
   #act(): void {

@@ -6,10 +6,11 @@
  */
 import { MAX_INTERRUPTED_TRIALS } from "shared/limits.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
+import { PARKED } from "vehicle/gateway/signals.ts";
 import { ECUS, type Serial } from "./sim_bundle.ts";
 import { disksOf, type LifeEnd, type Scenario, type Stage } from "./graph_life.ts";
 import type { Geometry } from "./sim_container.ts";
-import type { SimOptions } from "./sim_options.ts";
+import type { SimOptions, SimParts } from "./sim_options.ts";
 import { imageBytes, release, seeded, type SimRelease, targets, withDelta } from "./sim_release.ts";
 import type { Behaviour } from "./sim_runner.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
@@ -26,7 +27,14 @@ const NOTES = { purpose: "p", changes: "c", minutes: 1, unavailable: "u", instru
 export interface ScenarioWish {
   readonly ecus: 1 | 3;
   readonly way: "full" | "delta";
-  readonly course: "good" | "bad" | "withdrawn" | "replaced" | "declined" | "canceled";
+  readonly course:
+    | "good"
+    | "bad" // The image of one ECU crashes.
+    | "withdrawn" // At any time the server takes the offer back.
+    | "replaced" // At any time the server offers another release: an emergency.
+    | "declined" // The driver says no.
+    | "canceled" // The driver agrees, and takes it back while the vehicle waits.
+    | "rotten"; // What runs has rotted: the release before boots, and the offer comes to it.
 }
 
 /** Parts of the scenario's name. */
@@ -40,11 +48,11 @@ type Bundle = Readonly<Record<string, SimRelease>>;
  * Makes a scenario: a vehicle that ran release 1, runs release 2, and is offered release 3.
  *
  * @param wish What it is to be.
- * @param parts Deliberate faults; the vehicle got where it is without them.
+ * @param parts Deliberate faults, new for each power-on; the vehicle got where it is without them.
  */
 export async function scenario(
   wish: ScenarioWish,
-  parts?: SimOptions["parts"],
+  parts?: () => SimParts,
 ): Promise<Scenario> {
   const serials = ECUS.map(([serial]) => serial).slice(0, wish.ecus);
   const base: SimOptions = {
@@ -67,16 +75,20 @@ export async function scenario(
     ),
   );
   const vehicle = await rootOf(base, bundles.slice(0, 2));
+  const rotten = wish.course === "rotten";
+  if (rotten) rot(vehicle, serials[0]!);
   const asks = wish.course === "declined" || wish.course === "canceled";
   const options: SimOptions = {
     ...base,
-    ...(parts === undefined ? {} : { parts }),
     ...(asks ? { consent: "ask" } : {}),
+    ...(wish.course === "canceled" ? { signals: { ...PARKED, brake: false } } : {}),
   };
   return {
     name: nameOf(wish),
     serials,
     options,
+    ...(parts === undefined ? {} : { parts }),
+    rotten,
     carriers,
     root: disksOf(vehicle, serials).map((disk) => disk.snapshot()),
     outside: {
@@ -114,13 +126,20 @@ async function rootOf(options: SimOptions, bundles: readonly Bundle[]): Promise<
   return vehicle;
 }
 
+/** One bit of the image that runs is lost. */
+function rot(vehicle: SimVehicle, serial: Serial): void {
+  const { A, B } = vehicle.disksOf(serial);
+  const running = vehicle.starts.at(-1)!.slot;
+  (running === "A" ? A : B).flip(5, 77);
+}
+
 function bundle(
   serials: readonly Serial[],
   counter: number,
   { base, bad }: { readonly base?: Bundle; readonly bad?: Serial } = {},
 ): Bundle {
   return Object.fromEntries(serials.map((serial, i) => {
-    const does: Behaviour = serial === bad ? "crash@250" : "good";
+    const does: Behaviour = serial === bad ? "crash@900" : "good";
     const [, hardware] = ECUS.find(([one]) => one === serial)!;
     const old = base?.[serial]?.bytes;
     const bytes = old === undefined
@@ -146,7 +165,7 @@ function stages(course: ScenarioWish["course"], third: Bundle, fourth: Bundle): 
     targets(version, campaign, one, course === "canceled" ? ["brake"] : []);
   const good: Stage = { answer: offer(3, "c3", third), wrong: (end) => wrongEnd(end, "3.0.0") };
   const bad: Stage = { ...good, wrong: (end) => wrongEnd(end, "2.0.0", "imageCrashed") };
-  if (course === "good") return [good];
+  if (course === "good" || course === "rotten") return [good];
   if (course === "bad") return [bad];
   if (course === "withdrawn") {
     const either = (end: LifeEnd) =>

@@ -19,16 +19,20 @@ const TEARS = ["torn", "tornTail", "garbage"] as const;
  * the tears: the medium writes one sector at a time, so at most one is torn, whichever it is.
  *
  * @param writes How often each sector was written since the last sync.
- * @param random Numbers in `[0, 1)`, for the draws.
+ * @param options `random`: numbers in `[0, 1)`, for the draws. `exhaustive`: up to so many sectors
+ * every subset is tried.
  * @returns A fate for each sector, state by state.
  */
 export function* mediumStates(
   writes: readonly number[],
-  random: () => number,
+  { random, exhaustive = MAX_EXHAUSTIVE }: {
+    readonly random: () => number;
+    readonly exhaustive?: number;
+  },
 ): Generator<readonly SectorFate[]> {
   const wholes = writes.map((times) => Array.from({ length: times + 1 }, (_, i) => i));
   const states = wholes.reduce((product, { length }) => product * length, 1);
-  if (states > 2 ** MAX_EXHAUSTIVE) return yield* sample(writes, random);
+  if (states > 2 ** exhaustive) return yield* sample(writes, random);
   yield* product(wholes);
   for (const torn of writes.keys()) {
     yield* product(wholes.map((one, i): readonly SectorFate[] => i === torn ? TEARS : one));

@@ -3,7 +3,7 @@ import { mediumStates } from "./medium_states.ts";
 import { seeded } from "./sim_release.ts";
 
 function states(...writes: number[]): string[] {
-  return [...mediumStates(writes, seeded(1))].map((fates) => fates.join(" "));
+  return [...mediumStates(writes, { random: seeded(1) })].map((fates) => fates.join(" "));
 }
 
 Deno.test("mediumStates() of nothing is the one state that is there", () => {
