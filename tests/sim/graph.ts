@@ -7,10 +7,10 @@
  *
  * @module
  */
-import { type CutBook, Cuts, knownStarts } from "./graph_cuts.ts";
+import { type CutBook, Cuts, knownStarts, type Lies } from "./graph_cuts.ts";
 import { Frontier, journalOf, type Node, wayTo } from "./graph_frontier.ts";
-import { Life, type LifeEnd, type Outside, type Scenario, Violation } from "./graph_life.ts";
-import { gatewayKey, recordsKey, type Sectors, SlotKeys } from "./graph_state.ts";
+import { Life, type LifeEnd, type Scenario, Violation } from "./graph_life.ts";
+import { gatewayKey, recordsKey, SlotKeys } from "./graph_state.ts";
 import { MAX_EXHAUSTIVE } from "./medium_states.ts";
 import { seeded } from "./sim_release.ts";
 
@@ -121,9 +121,9 @@ class Explorer implements CutBook {
 
   /** The undisturbed life, and before each of its operations the server changes its answer. */
   async liveWithNews(root: Node): Promise<void> {
-    const life = this.explored.cutPoints;
+    const operations = this.explored.cutPoints - 1; // The last one is behind the end.
     if (root.outside.stage + 1 >= this.#scenario.stages.length) return;
-    for (let at = 0; at < life && this.explored.violations.length === 0; at++) {
+    for (let at = 0; at < operations && this.explored.violations.length === 0; at++) {
       await this.live({ ...root, way: `the server changes its answer at operation ${at}` }, at);
     }
   }
@@ -141,19 +141,11 @@ class Explorer implements CutBook {
     if (interruptedTrials > 0 && phase !== "idle") explored.interrupted++;
   }
 
-  /** What lies on one disk. */
-  key(disk: number, sectors: Sectors, outside: Outside): string {
+  /** What lies on one disk of so many sectors. */
+  key(disk: number, count: number, { sectors, outside }: Lies): string {
     if (disk === 0) return gatewayKey(sectors, knownStarts(outside));
-    const count = disk % 3 === 1 ? this.#bootSectors : this.#slotSectors;
+    // Of each ECU the boot disk, slot A, slot B.
     return disk % 3 === 1 ? recordsKey(sectors, count) : this.#slots.key(sectors, count);
-  }
-
-  get #bootSectors(): number {
-    return 8;
-  }
-
-  get #slotSectors(): number {
-    return this.#scenario.options.slotBytes! / 512;
   }
 
   /** How many states a cut point leaves, if it was met before. */

@@ -10,14 +10,20 @@ import type { Sectors } from "./graph_state.ts";
 import { mediumStates } from "./medium_states.ts";
 import { type SectorFate, type SimDisk, survivor } from "./sim_disk.ts";
 
+/** What lies on a disk, and what the world remembers beside it. */
+export interface Lies {
+  readonly sectors: Sectors;
+  readonly outside: Outside;
+}
+
 /** What the cuts of all lives share. */
 export interface CutBook {
   readonly explored: { cutPoints: number; edges: number };
   readonly random: () => number;
   /** Up to so many sectors every subset is tried. */
   readonly exhaustive: number;
-  /** What lies on one disk: the same text for media that no program can tell apart. */
-  key(disk: number, sectors: Sectors, outside: Outside): string;
+  /** What lies on a disk of so many sectors: the same text for media that no program can tell apart. */
+  key(disk: number, count: number, lies: Lies): string;
   /** How many states a cut point left, if it was met before. */
   met(point: string): number | undefined;
   meet(point: string, states: number): void;
@@ -93,7 +99,7 @@ export class Cuts {
       const after = ids.slice();
       for (const [disk, changes] of left) {
         const sectors: Sectors = (sector) => changes.get(sector) ?? disks[disk]!.held(sector);
-        after[disk] = idOf(this.#book.key(disk, sectors, outside));
+        after[disk] = idOf(this.#book.key(disk, disks[disk]!.sectors, { sectors, outside }));
       }
       this.#book.found(`${outside.stage}|${after.join(" ")}`, () => ({
         media: disks.map((disk, i) => this.#mediumOf(disk, i, left.get(i))),
@@ -127,7 +133,7 @@ export class Cuts {
           const writes = cache.get(sector);
           return writes?.[Math.min(i, writes.length - 1)] ?? disks[index]!.held(sector);
         };
-        return idOf(this.#book.key(index, sectors, outside));
+        return idOf(this.#book.key(index, disks[index]!.sectors, { sectors, outside }));
       });
       const [first] = cache.keys();
       const where = [...cache].map(([sector, writes]) => `${sector - first!}x${writes.length}`);
@@ -141,7 +147,8 @@ export class Cuts {
     const { version } = disk;
     const starts = index === 0 ? knownStarts(outside) : 0;
     if (known?.version === version && known.starts === starts) return known.id;
-    const id = idOf(this.#book.key(index, (sector) => disk.held(sector), outside));
+    const sectors: Sectors = (sector) => disk.held(sector);
+    const id = idOf(this.#book.key(index, disk.sectors, { sectors, outside }));
     this.#durable[index] = { version, starts, id };
     return id;
   }

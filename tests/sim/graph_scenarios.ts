@@ -37,7 +37,19 @@ export interface ScenarioWish {
     | "rotten"; // What runs has rotted: the release before boots, and the offer comes to it.
 }
 
-/** Parts of the scenario's name. */
+/** All scenarios. What has rotted is one ECU's affair: beside others it would be half a vehicle. */
+export const WISHES: readonly ScenarioWish[] = ([1, 3] as const).flatMap((ecus) =>
+  (["full", "delta"] as const).flatMap((way) =>
+    (["good", "bad", "withdrawn", "replaced", "declined", "canceled", "rotten"] as const)
+      .filter((course) => ecus === 1 || course !== "rotten").map((course) => ({
+        ecus,
+        way,
+        course,
+      }))
+  )
+);
+
+/** The scenario's name. */
 export function nameOf({ ecus, way, course }: ScenarioWish): string {
   return `${ecus === 1 ? "one ECU" : "three ECUs"}, ${way}, ${course}`;
 }

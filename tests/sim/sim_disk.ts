@@ -21,8 +21,11 @@ export type SectorFate = "old" | "new" | "torn" | "tornTail" | "garbage" | numbe
 /** What a cut leaves of each cached sector, which was written so many times since the last sync. */
 export type CutChoice = (sector: number, writes: number) => SectorFate;
 
-/** Where a torn sector changes from one content to the other. */
-const TEAR_AT = 200;
+/**
+ * Where a torn sector changes from one content to the other: in the middle of a boot record, so
+ * that each part alone looks like one.
+ */
+const TEAR_AT = 140;
 
 /** What a fate makes of a sector that holds `old` and was then written with these contents. */
 export function survivor(
