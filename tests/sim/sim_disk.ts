@@ -22,10 +22,10 @@ export type SectorFate = "old" | "new" | "torn" | "tornTail" | "garbage" | numbe
 export type CutChoice = (sector: number, writes: number) => SectorFate;
 
 /**
- * Where a torn sector changes from one content to the other: in the middle of a boot record, so
- * that each part alone looks like one.
+ * Where a torn sector changes from one content to the other: behind the sequence and the flags of
+ * a boot record, within the digest that it names. Nothing but its checksum tells.
  */
-const TEAR_AT = 140;
+const TEAR_AT = 60;
 
 /** What a fate makes of a sector that holds `old` and was then written with these contents. */
 export function survivor(
