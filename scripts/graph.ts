@@ -3,8 +3,8 @@
  * is listed, and writes what it saw to docs/power-cuts.md. For the night: the whole graph of three
  * ECUs takes hours.
  *
- * Usage: deno task graph [--one-nodes N] [--three-nodes N] [--only WORDS]; without the bounds all of
- * it. With --only nothing is written.
+ * Usage: deno task graph [--one-nodes N] [--three-nodes N] [--whole SCENARIO]… [--only WORDS]; without
+ * the bounds all of it. With --only nothing is written.
  *
  * @module
  */
@@ -22,6 +22,7 @@ const { values } = parseArgs({
   options: {
     "one-nodes": { type: "string" },
     "three-nodes": { type: "string" },
+    whole: { type: "string", multiple: true, default: [] },
     only: { type: "string" },
   },
 });
@@ -29,7 +30,8 @@ const { values } = parseArgs({
 async function exploreAll(): Promise<Explored[]> {
   const all: Explored[] = [];
   for (const wish of WISHES.filter((one) => nameOf(one).includes(values.only ?? ""))) {
-    const bound = values[wish.ecus === 1 ? "one-nodes" : "three-nodes"];
+    const whole = values.whole.includes(nameOf(wish));
+    const bound = whole ? undefined : values[wish.ecus === 1 ? "one-nodes" : "three-nodes"];
     const startedMs = performance.now();
     const explored = await explore(await scenario(wish), {
       ...(bound === undefined ? {} : { maxNodes: Number(bound) }),

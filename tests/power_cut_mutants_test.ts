@@ -9,7 +9,7 @@ import { exploreBroken, SOURCE_MUTANTS } from "./source_mutants.ts";
 
 for (const mutant of SOURCE_MUTANTS) {
   Deno.test(
-    `the power-cut graph finds out when the ${mutant.name}`.replace("the a ", "a "),
+    `the power-cut graph finds out: ${mutant.name}`,
     async () => {
       const found = await exploreBroken(mutant, 400);
       assert(found !== null, `${mutant.file} broken, and nothing was found in 400 nodes`);

@@ -77,7 +77,7 @@ for (const wish of WISHES) {
 }
 
 for (const mutant of MUTANTS) {
-  Deno.test(`the power-cut graph finds out when the ${mutant.name}`, async () => {
+  Deno.test(`the power-cut graph finds out: ${mutant.name}`, async () => {
     const broken = await scenario(mutant.wish, mutant.parts);
     const seen = await explore(broken, { maxNodes: MUTANT_NODES, exhaustive: 6 });
     assert(seen.violations.length > 0, `nothing found in ${seen.nodes} nodes`);
@@ -87,7 +87,7 @@ for (const mutant of MUTANTS) {
 }
 
 for (const one of HARMLESS) {
-  Deno.test(`the power-cut graph shows that it is harmless when the ${one.name}`, async () => {
+  Deno.test(`the power-cut graph shows that it is harmless: ${one.name}`, async () => {
     const seen = await explore(await scenario(one.wish, one.parts), { maxNodes: 100 });
     assertSound(seen);
   });
