@@ -93,10 +93,7 @@ class Explorer implements CutBook {
       ...{ outcomes: {}, phases: {}, interrupted: 0, violations: [] },
     };
     const { root: media, outside } = scenario;
-    this.frontier.add(
-      { media, outside, depth: 0, way: "the update begins", before: undefined },
-      "idle",
-    );
+    this.frontier.add({ media, outside, depth: 0, trail: { way: "the update begins" } }, "idle");
   }
 
   /** Lives a node to its end and notes every cut on the way. */
@@ -124,7 +121,8 @@ class Explorer implements CutBook {
     const operations = this.explored.cutPoints - 1; // The last one is behind the end.
     if (root.outside.stage + 1 >= this.#scenario.stages.length) return;
     for (let at = 0; at < operations && this.explored.violations.length === 0; at++) {
-      await this.live({ ...root, way: `the server changes its answer at operation ${at}` }, at);
+      const way = `the server changes its answer at operation ${at}`;
+      await this.live({ ...root, trail: { way } }, at);
     }
   }
 

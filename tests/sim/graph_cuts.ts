@@ -5,7 +5,7 @@
  * @module
  */
 import type { Node } from "./graph_frontier.ts";
-import { type Life, type Media, type Outside, Violation } from "./graph_life.ts";
+import type { Life, Media, Outside } from "./graph_life.ts";
 import type { Sectors } from "./graph_state.ts";
 import { mediumStates } from "./medium_states.ts";
 import { type SectorFate, type SimDisk, survivor } from "./sim_disk.ts";
@@ -42,6 +42,13 @@ function idOf(text: string): string {
   return id;
 }
 
+/** A sector that was not synced. */
+interface Pending {
+  readonly disk: number;
+  readonly sector: number;
+  readonly writes: readonly Uint8Array[];
+}
+
 /** The cuts of one life. */
 export class Cuts {
   readonly #book: CutBook;
@@ -60,8 +67,7 @@ export class Cuts {
   /** The power may go here: notes every state that it may leave. */
   here(operation: number): void {
     const { explored } = this.#book;
-    const { disks } = this.#life;
-    const { outside, tried } = this.#life;
+    const { disks, outside, tried } = this.#life;
     const ids = disks.map((disk, i) => this.#durableId(disk, i, outside));
     const pending = disks.flatMap((disk, index) =>
       [...disk.pending].map(([sector, writes]) => ({ disk: index, sector, writes }))
@@ -71,26 +77,32 @@ export class Cuts {
     if (operation === 0) this.#begun = state;
     // Else the power could go there for ever, and the image be tried for ever.
     if (tried && pending.length === 0 && state === this.#begun) {
-      throw new Violation("an image is on trial, and no disk knows that it was tried");
+      this.#life.failed = "an image is on trial, and no disk knows that it was tried";
     }
     const point = `${state}|${this.#cacheKey(pending, outside)}`;
     const met = this.#book.met(point);
     if (met !== undefined) return void (explored.edges += met);
-    let states = 0;
-    const writes = pending.map((one) => one.writes.length);
-    const made = pending.map(() => new Map<SectorFate, Uint8Array>());
-    const content = (i: number, fate: SectorFate) => {
-      const { disk, sector, writes } = pending[i]!;
-      const known = made[i]!.get(fate);
-      if (known !== undefined) return known;
-      const bytes = survivor(fate, disks[disk]!.held(sector), writes);
-      made[i]!.set(fate, bytes); // Each once: what is known of a sector is kept by its identity.
-      return bytes;
-    };
+    const states = this.#spread(pending, { operation, ids, outside });
+    explored.edges += states;
+    this.#book.meet(point, states);
+  }
+
+  /** Hands every state on that the medium may be left in; returns how many there are. */
+  #spread(
+    pending: readonly Pending[],
+    { operation, ids, outside }: {
+      readonly operation: number;
+      readonly ids: readonly string[];
+      readonly outside: Outside;
+    },
+  ): number {
+    const { disks } = this.#life;
+    const { depth, trail: before } = this.#node;
+    const content = this.#contentOf(pending);
     const touched = [...new Set(pending.map(({ disk }) => disk))];
-    for (
-      const fates of mediumStates(writes, this.#book)
-    ) {
+    const where = pending.map(({ disk, sector }) => `${disk}:${sector}`).join(" ");
+    let states = 0;
+    for (const fates of mediumStates(pending.map((one) => one.writes.length), this.#book)) {
       states++;
       const left = new Map(touched.map((disk) => [disk, new Map<number, Uint8Array>()]));
       for (const [i, { disk, sector }] of pending.entries()) {
@@ -101,18 +113,28 @@ export class Cuts {
         const sectors: Sectors = (sector) => changes.get(sector) ?? disks[disk]!.held(sector);
         after[disk] = idOf(this.#book.key(disk, disks[disk]!.sectors, { sectors, outside }));
       }
-      this.#book.found(`${outside.stage}|${after.join(" ")}`, () => ({
-        media: disks.map((disk, i) => this.#mediumOf(disk, i, left.get(i))),
-        outside,
-        depth: this.#node.depth + 1,
-        way: `cut at operation ${operation}: ${fates.join(" ") || "nothing unsynced"} of sectors ${
-          pending.map(({ disk, sector }) => `${disk}:${sector}`).join(" ")
-        }, server at ${outside.stage}`,
-        before: this.#node,
-      }));
+      this.#book.found(`${outside.stage}|${after.join(" ")}`, () => {
+        const kept = where === "" ? "nothing was unsynced" : `${fates.join(" ")} of ${where}`;
+        const way = `cut at operation ${operation}: ${kept}; server at ${outside.stage}`;
+        const media = disks.map((disk, i) => this.#mediumOf(disk, i, left.get(i)));
+        return { media, outside, depth: depth + 1, trail: { way, before } };
+      });
     }
-    explored.edges += states;
-    this.#book.meet(point, states);
+    return states;
+  }
+
+  /** What a fate makes of a pending sector; each made once, as sectors are known by identity. */
+  #contentOf(pending: readonly Pending[]): (i: number, fate: SectorFate) => Uint8Array {
+    const { disks } = this.#life;
+    const made = pending.map(() => new Map<SectorFate, Uint8Array>());
+    return (i, fate) => {
+      const { disk, sector, writes } = pending[i]!;
+      const known = made[i]!.get(fate);
+      if (known !== undefined) return known;
+      const bytes = survivor(fate, disks[disk]!.held(sector), writes);
+      made[i]!.set(fate, bytes);
+      return bytes;
+    };
   }
 
   /**
@@ -120,7 +142,7 @@ export class Cuts {
    * of them the same: what is mixed is never looked at, or fails its check.
    */
   #cacheKey(
-    pending: readonly { disk: number; sector: number; writes: readonly Uint8Array[] }[],
+    pending: readonly Pending[],
     outside: Outside,
   ): string {
     const { disks } = this.#life;

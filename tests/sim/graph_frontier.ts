@@ -12,9 +12,14 @@ export interface Node {
   readonly outside: Outside;
   /** Cuts on the way here. */
   readonly depth: number;
-  /** The cut that led here, and the node it was in: the way to see it again. */
+  readonly trail: Trail;
+}
+
+/** A cut, and those before it. Apart from the nodes, whose media are not to be kept for it. */
+export interface Trail {
+  /** What was cut where, and what the media kept. */
   readonly way: string;
-  readonly before: Node | undefined;
+  readonly before?: Trail;
 }
 
 const EMPTY = new Uint8Array(512);
@@ -25,10 +30,10 @@ export function journalOf({ media }: Node): { phase: string; interruptedTrials: 
   return text === undefined ? { phase: "none", interruptedTrials: 0 } : JSON.parse(text);
 }
 
-/** The cuts that led to a node. */
-export function wayTo(node: Node): string[] {
-  const way = [];
-  for (let at: Node | undefined = node; at !== undefined; at = at.before) way.unshift(at.way);
+/** The cuts that led to a node, the first one first. */
+export function wayTo({ trail }: Node): string[] {
+  const way: string[] = [];
+  for (let at: Trail | undefined = trail; at !== undefined; at = at.before) way.unshift(at.way);
   return way;
 }
 

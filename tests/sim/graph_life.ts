@@ -95,6 +95,8 @@ export class Life {
   #said = 0;
   /** An image was started that is not confirmed. */
   tried = false;
+  /** What is wrong, found where nothing may be thrown: in the middle of the product. */
+  failed: string | undefined;
 
   /**
    * @param scenario What is explored.
@@ -183,6 +185,7 @@ export class Life {
   /** Looks at everything that may have changed; tells whether the update has ended. */
   #watch(): boolean {
     const { vehicle } = this;
+    if (this.failed !== undefined) throw this.#violation(this.failed);
     this.#checkStarts();
     this.#act();
     const { operations } = vehicle.power;
