@@ -63,9 +63,10 @@ export async function explore(scenario: Scenario, bounds: Bounds = {}): Promise<
     if (explored.nodes >= (bounds.maxNodes ?? Infinity)) break;
     const node = frontier.take(bounds.maxNodes === undefined ? undefined : random);
     if (node === undefined) break;
-    await explorer.live(node);
+    const operations = await explorer.live(node);
     if (explored.violations.length > 0) break;
-    if (explored.nodes === 1) await explorer.liveWithNews(node);
+    await explorer.liveWithNews(node, operations);
+    if (explored.violations.length > 0) break;
     if (explored.nodes % 100 === 0) bounds.onProgress?.(explored);
   }
   explored.waiting = frontier.waiting;
@@ -96,13 +97,13 @@ class Explorer implements CutBook {
     this.frontier.add({ media, outside, depth: 0, trail: { way: "the update begins" } }, "idle");
   }
 
-  /** Lives a node to its end and notes every cut on the way. */
-  async live(node: Node, newsAt?: number): Promise<void> {
+  /** Lives a node to its end and notes every cut on the way; returns how many operations it took. */
+  async live(node: Node, newsAt?: number): Promise<number> {
     const { explored } = this;
     const life = new Life(this.#scenario, node.media, node.outside);
     const cuts = new Cuts(this, node, life);
+    let operation = 0;
     try {
-      let operation = 0;
       const end = await life.run(() => {
         cuts.here(operation);
         if (operation++ === newsAt) life.advance();
@@ -114,15 +115,21 @@ class Explorer implements CutBook {
       const what = error instanceof Violation ? error.message : `the product threw: ${error.stack}`;
       explored.violations.push({ what, way: wayTo(node) });
     }
+    return operation - 1; // The last one is behind the end.
   }
 
-  /** The undisturbed life, and before each of its operations the server changes its answer. */
-  async liveWithNews(root: Node): Promise<void> {
-    const operations = this.explored.cutPoints - 1; // The last one is behind the end.
-    if (root.outside.stage + 1 >= this.#scenario.stages.length) return;
-    for (let at = 0; at < operations && this.explored.violations.length === 0; at++) {
+  /**
+   * The same life, and in it the server changes its answer: of the undisturbed life before each
+   * operation, of any other one before one that is drawn.
+   */
+  async liveWithNews(node: Node, operations: number): Promise<void> {
+    if (node.outside.stage + 1 >= this.#scenario.stages.length || operations <= 0) return;
+    const drawn = Math.floor(this.random() * operations);
+    const places = node.depth === 0 ? Array.from({ length: operations }, (_, i) => i) : [drawn];
+    for (const at of places) {
       const way = `the server changes its answer at operation ${at}`;
-      await this.live({ ...root, trail: { way } }, at);
+      await this.live({ ...node, trail: { way, before: node.trail } }, at);
+      if (this.explored.violations.length > 0) return;
     }
   }
 
