@@ -71,6 +71,11 @@ function breakage(name: string, breaks: string, found: string | null): string {
   return line;
 }
 
+function quoted(arg: string): string {
+  return arg.includes(" ") ? `"${arg}"` : arg;
+}
+
+const PAGE = new URL("../docs/power-cuts.md", import.meta.url);
 const all = await exploreAll();
 if (values.only !== undefined) Deno.exit(all.some((one) => one.violations.length > 0) ? 1 : 0);
 const broken: string[] = [];
@@ -88,10 +93,12 @@ const sum = (key: "nodes" | "edges" | "cutPoints") =>
   all.reduce((total, one) => total + one[key], 0);
 const violations = all.reduce((total, one) => total + one.violations.length, 0);
 await Deno.writeTextFile(
-  new URL("../docs/power-cuts.md", import.meta.url),
+  PAGE,
   `# Power cuts
 
-Written by \`deno task graph\`. How it is done and why it proves something: decision 0013.
+Written by \`${
+    ["deno task graph", ...Deno.args.map(quoted)].join(" ")
+  }\`. How it is done and why it proves something: decision 0013.
 
 A node is a state of all disks, with what the server knows; an edge is a power cut before one
 durable operation that leaves one of the states the medium allows. From every node one life is lived
@@ -125,6 +132,7 @@ These change nothing that a power cut can reach:
 ${harmless.join("\n")}
 `,
 );
+await new Deno.Command(Deno.execPath(), { args: ["fmt", "-q", PAGE.pathname] }).output();
 const failed = violations > 0 || broken.some((line) => line.includes("NOT FOUND")) ||
   harmless.some((line) => line.includes("FOUND: "));
 console.log(failed ? "graph: FAILED" : "graph: ok, written to docs/power-cuts.md");
