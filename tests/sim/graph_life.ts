@@ -13,6 +13,7 @@ import { journalText } from "./graph_state.ts";
 import type { SimDisk } from "./sim_disk.ts";
 import type { Serial } from "./sim_bundle.ts";
 import type { SimOptions, SimParts } from "./sim_options.ts";
+import type { Start } from "./sim_runner.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
 
 /** What all disks durably hold: the gateway's, then boot, A and B of each ECU. */
@@ -110,6 +111,10 @@ export class Life {
     const vehicle = this.vehicle = new SimVehicle({ ...scenario.options, ...faults });
     // What the broker hears is held against the contract elsewhere; here it would cost a third.
     vehicle.broker.status = vehicle.broker.event = () => {};
+    vehicle.starts.push = (...starts: Start[]) => {
+      for (const start of starts) this.#checkFallen(start);
+      return Array.prototype.push.apply(vehicle.starts, starts);
+    };
     this.disks = disksOf(vehicle, scenario.serials);
     for (const [i, disk] of this.disks.entries()) disk.restore(media[i]!);
     vehicle.clock.elapsedMs = outside.elapsedMs;
@@ -243,20 +248,23 @@ export class Life {
     for (; this.#started < starts.length; this.#started++) {
       const { serial, slot, version } = starts[this.#started]! as { serial: string } & Tried;
       this.#checkLies(serial, slot, version, `${serial} starts ${version} from slot ${slot}`);
-      const before = this.#trying.get(serial);
-      if (before !== undefined && before.version !== version) this.#checkFallen(serial, before);
-      const trial = vehicle.runs()[serial]?.startsWith("trial") === true;
-      if (trial) this.tried = true;
-      if (trial) this.#trying.set(serial, { slot, version });
-      else this.#trying.delete(serial);
+      if (vehicle.runs()[serial] !== `trial${version}`) continue;
+      this.tried = true;
+      this.#trying.set(serial, { slot, version });
     }
   }
 
-  /** An ECU that left a trial wrote down why before, so that a cut does not bring the trial back. */
-  #checkFallen(serial: string, { slot, version }: Tried): void {
-    const { image, unbootable, triesRemaining } = this.#durable(serial, slot);
-    if (image?.version !== version || unbootable || triesRemaining === 0) return;
-    throw this.#violation(`${serial} left ${version} before its record says so`);
+  /**
+   * An ECU that leaves a trial has written down why before, so that a cut does not bring the trial
+   * back. To be asked at the start itself: a moment later the slot may be armed for the next try.
+   */
+  #checkFallen({ serial, version }: Start): void {
+    const before = this.#trying.get(serial);
+    if (before === undefined || before.version === version) return;
+    this.#trying.delete(serial);
+    const { image, unbootable, triesRemaining } = this.#durable(serial, before.slot);
+    if (image?.version !== before.version || unbootable || triesRemaining === 0) return;
+    this.failed ??= `${serial} left ${before.version} before its record says so`;
   }
 
   #act(): void {
