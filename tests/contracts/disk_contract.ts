@@ -63,4 +63,31 @@ export function diskContract(kind: string, use: (test: (disk: Disk) => void) => 
       assertThrows(() => disk.write(0.5, sector(1)), RangeError);
       assert(disk.read(0, 16).every((byte) => byte === 0));
     }));
+
+  Deno.test(`${kind}: write() keeps what the bytes were, whatever becomes of them later`, () =>
+    use((disk) => {
+      const bytes = sector(6);
+      disk.write(2, bytes);
+      bytes.fill(1);
+      disk.sync();
+      assertEquals(disk.read(2, 1), sector(6));
+    }));
+
+  Deno.test(`${kind}: of several writes of a sector before sync() the last one stays`, () =>
+    use((disk) => {
+      for (const fill of [1, 2, 3]) disk.write(9, sector(fill));
+      disk.write(8, new Uint8Array([...sector(5), ...sector(4)]));
+      disk.sync();
+      assertEquals(disk.read(8, 2), new Uint8Array([...sector(5), ...sector(4)]));
+      disk.sync(); // Nothing is there to be synced: no failure.
+    }));
+
+  Deno.test(`${kind}: all sectors at once, and the first and the last by themselves`, () =>
+    use((disk) => {
+      const all = new Uint8Array(16 * 512).map((_, i) => i >> 9);
+      disk.write(0, all);
+      disk.sync();
+      assertEquals(disk.read(0, 16), all);
+      assertEquals([disk.read(0, 1)[0], disk.read(15, 1)[511]], [0, 15]);
+    }));
 }

@@ -11,31 +11,65 @@ export class PowerCut extends Error {
   override readonly name = "PowerCut";
 }
 
-/** What a cut leaves of each cached sector. */
-export type CutChoice = (sector: number) => "old" | "new" | "torn";
+/**
+ * What a cut leaves of a sector that was not synced: what was there before; the newest write; its
+ * head before the old tail (`torn`); its tail behind the old head (`tornTail`); neither; or, as a
+ * number, what so many of its writes had made of it.
+ */
+export type SectorFate = "old" | "new" | "torn" | "tornTail" | "garbage" | number;
+
+/** What a cut leaves of each cached sector, which was written so many times since the last sync. */
+export type CutChoice = (sector: number, writes: number) => SectorFate;
+
+/**
+ * Where a torn sector changes from one content to the other: behind the sequence and the flags of
+ * a boot record, within the digest that it names. Nothing but its checksum tells.
+ */
+const TEAR_AT = 60;
+
+/** What a fate makes of a sector that holds `old` and was then written with these contents. */
+export function survivor(
+  fate: SectorFate,
+  old: Uint8Array,
+  writes: readonly Uint8Array[],
+): Uint8Array {
+  if (typeof fate === "number") return fate === 0 ? old : writes[fate - 1]!;
+  const newest = writes.at(-1)!;
+  if (fate === "old") return old;
+  if (fate === "new") return newest;
+  if (fate === "garbage") return newest.map((byte, i) => (byte ^ old[i]! ^ 0xA5 ^ i) & 0xFF);
+  const [head, tail] = fate === "torn" ? [newest, old] : [old, newest];
+  const bytes = tail.slice();
+  bytes.set(head.subarray(0, TEAR_AT));
+  return bytes;
+}
+
+const EMPTY = new Uint8Array(512);
 
 /** A disk that can lose power before a chosen operation. */
 export class SimDisk implements Disk {
   readonly sectorBytes = 512;
-  #durable: Uint8Array;
-  #cache = new Map<number, Uint8Array>();
+  /** Sparse: a gateway's disk is large and nearly empty. What is in it is never changed, only replaced. */
+  #durable = new Map<number, Uint8Array>();
+  /** Every content since the last sync, oldest first. */
+  #cache = new Map<number, Uint8Array[]>();
   /** Writes and syncs so far. */
   operations = 0;
+  /** Changes with everything that is durable. */
+  version = 0;
   /** The power goes before the operation with this number. */
   cutAt = Infinity;
   /** Sectors that keep something else than what is written, so many times. */
   readonly worn = new Map<number, number>();
 
-  constructor(readonly sectors: number) {
-    this.#durable = new Uint8Array(sectors * 512);
-  }
+  constructor(readonly sectors: number) {}
 
   read(sector: number, count: number): Uint8Array {
     this.#bounds(sector, count);
-    const bytes = this.#durable.slice(sector * 512, (sector + count) * 512);
+    const bytes = new Uint8Array(count * 512);
     for (let i = 0; i < count; i++) {
-      const cached = this.#cache.get(sector + i);
-      if (cached) bytes.set(cached, i * 512);
+      const held = this.#cache.get(sector + i)?.at(-1) ?? this.#durable.get(sector + i);
+      if (held) bytes.set(held, i * 512);
     }
     return bytes;
   }
@@ -48,14 +82,18 @@ export class SimDisk implements Disk {
     this.#bounds(sector, data.length / 512);
     this.#operate();
     for (let i = 0; i < data.length / 512; i++) {
-      this.#cache.set(sector + i, data.slice(i * 512, (i + 1) * 512));
+      const content = data.slice(i * 512, (i + 1) * 512);
+      const earlier = this.#cache.get(sector + i);
+      if (earlier) earlier.push(content);
+      else this.#cache.set(sector + i, [content]);
     }
   }
 
   sync(): void {
     this.#operate();
-    for (const [sector, data] of this.#cache) {
-      this.#durable.set(data, sector * 512);
+    this.version++;
+    for (const [sector, writes] of this.#cache) {
+      this.#durable.set(sector, writes.at(-1)!);
       const times = this.worn.get(sector) ?? 0;
       if (times > 0) this.flip(sector, 5);
       if (times > 0) this.worn.set(sector, times - 1);
@@ -65,10 +103,10 @@ export class SimDisk implements Disk {
 
   /** Ends the power: of each cached sector the choice survives. The disk can be used again. */
   cut(choose: CutChoice): void {
-    for (const [sector, data] of this.#cache) {
-      const choice = choose(sector);
-      if (choice === "new") this.#durable.set(data, sector * 512);
-      if (choice === "torn") this.#durable.set(data.subarray(0, 200), sector * 512);
+    this.version++;
+    for (const [sector, writes] of this.#cache) {
+      const fate = choose(sector, writes.length);
+      this.#durable.set(sector, survivor(fate, this.held(sector), writes));
     }
     this.#cache.clear();
     this.cutAt = Infinity;
@@ -76,12 +114,38 @@ export class SimDisk implements Disk {
 
   /** Flips one durable bit: rot. */
   flip(sector: number, bit: number): void {
-    this.#durable[sector * 512 + (bit >> 3)]! ^= 1 << (bit & 7);
+    this.version++;
+    const bytes = this.held(sector).slice();
+    bytes[bit >> 3]! ^= 1 << (bit & 7);
+    this.#durable.set(sector, bytes);
   }
 
   /** Sectors that a cut could lose now. */
   get unsynced(): readonly number[] {
     return [...this.#cache.keys()];
+  }
+
+  /** What a cut could leave of each of them, oldest first, besides what was there before. */
+  get pending(): ReadonlyMap<number, readonly Uint8Array[]> {
+    return this.#cache;
+  }
+
+  /** What a sector durably holds; not to be changed. */
+  held(sector: number): Uint8Array {
+    return this.#durable.get(sector) ?? EMPTY;
+  }
+
+  /** Everything that is durable, by sector. The contents may be shared: nobody changes them. */
+  snapshot(): ReadonlyMap<number, Uint8Array> {
+    return new Map(this.#durable);
+  }
+
+  /** Puts everything back to what a snapshot holds; the cache is lost. */
+  restore(snapshot: ReadonlyMap<number, Uint8Array>): void {
+    this.version++;
+    this.#durable = new Map(snapshot);
+    this.#cache.clear();
+    this.cutAt = Infinity;
   }
 
   #operate(): void {

@@ -15,3 +15,48 @@ Deno.test("SimDisk: write() without sync() may be lost, and may be torn", () => 
   assertEquals([0, 1, 2].map((sector) => disk.read(sector, 1)[0]), [1, 2, 2]);
   assertEquals(disk.read(2, 1)[511], 0);
 });
+
+const fill = (value: number) => new Uint8Array(512).fill(value);
+
+Deno.test("SimDisk: a sector that was written twice since sync() may keep any of its three contents", () => {
+  for (const [fate, kept] of [[0, 1], [1, 2], [2, 3], ["old", 1], ["new", 3]] as const) {
+    const disk = new SimDisk(2);
+    disk.write(0, fill(1));
+    disk.sync();
+    disk.write(0, fill(2));
+    disk.write(0, fill(3));
+    assertEquals(disk.read(0, 1), fill(3), "reads see the newest");
+    disk.cut((_sector, writes) => {
+      assertEquals(writes, 2);
+      return fate;
+    });
+    assertEquals(disk.read(0, 1), fill(kept));
+  }
+});
+
+Deno.test("SimDisk: a torn sector has the new head, or the new tail, or nothing of either", () => {
+  const left = (["torn", "tornTail", "garbage"] as const).map((fate) => {
+    const disk = new SimDisk(1);
+    disk.write(0, fill(1));
+    disk.sync();
+    disk.write(0, fill(2));
+    disk.cut(() => fate);
+    return disk.read(0, 1);
+  });
+  assertEquals([left[0]![0], left[0]![511]], [2, 1]);
+  assertEquals([left[1]![0], left[1]![511]], [1, 2]);
+  assertEquals(left[2]!.filter((byte) => byte === 1 || byte === 2).length < 64, true);
+});
+
+Deno.test("SimDisk: restore() brings back what was durable at snapshot(), and only that", () => {
+  const disk = new SimDisk(4);
+  disk.write(1, fill(7));
+  disk.sync();
+  disk.write(2, fill(8));
+  const snapshot = disk.snapshot();
+  disk.write(1, fill(9));
+  disk.sync();
+  disk.flip(1, 0);
+  disk.restore(snapshot);
+  assertEquals(disk.read(0, 4), new Uint8Array([...fill(0), ...fill(7), ...fill(0), ...fill(0)]));
+});

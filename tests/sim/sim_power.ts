@@ -28,6 +28,8 @@ export class SimPower {
   operations = 0;
   /** The power goes before the operation with this number. */
   cutAt = Infinity;
+  /** Told before every write and sync: what a cut there would meet. */
+  onOperation: ((disk: SimDisk, kind: "write" | "sync") => void) | undefined;
   /** Disks that take no writes for now. */
   readonly failing = new Set<SimDisk>();
   /** Disks that take writes, but make none of them durable. */
@@ -55,9 +57,10 @@ export class SimPower {
    * @param onSync Told when something became durable.
    */
   powered(disk: SimDisk, clock: LifeClock, onSync: () => void): Disk {
-    const operate = () => {
+    const operate = (kind: "write" | "sync") => {
       if (this.operations >= this.cutAt) clock.end();
       if (clock.ended) throw new PowerCut();
+      this.onOperation?.(disk, kind);
       this.operations++;
     };
     const refuse = (failing: ReadonlySet<SimDisk>, action: string) => {
@@ -76,12 +79,12 @@ export class SimPower {
         disk.readInto(sector, target);
       },
       write: (sector, data) => {
-        operate();
+        operate("write");
         refuse(this.failing, "write");
         disk.write(sector, data);
       },
       sync: () => {
-        operate();
+        operate("sync");
         refuse(this.failingSync, "sync");
         disk.sync();
         onSync();

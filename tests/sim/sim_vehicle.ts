@@ -8,10 +8,9 @@ import { assertEquals, fail } from "@std/assert/mod.js";
 import { nodeCodecs } from "shared/node/codecs.ts";
 import { nodeHash, sha256Digest } from "shared/node/digest.ts";
 import type { EcuState, Precondition } from "shared/protocol/common.ts";
-import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { type HmiCommand, HmiSnapshot, type Signals } from "shared/protocol/hmi.ts";
 import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
-import { joinBus, type localWire } from "vehicle/bus/bus_local.ts";
+import { joinBus } from "vehicle/bus/bus_local.ts";
 import { Ecu } from "vehicle/ecu/ecu.ts";
 import { Gateway } from "vehicle/gateway/gateway.ts";
 import { Journal, type JournalState } from "vehicle/gateway/journal.ts";
@@ -23,6 +22,7 @@ import { type CutChoice, PowerCut, type SimDisk } from "./sim_disk.ts";
 import { type EcuDisks, SimPower } from "./sim_power.ts";
 import { ECUS, everyEcu, type Serial } from "./sim_bundle.ts";
 import { SimLink } from "./sim_link.ts";
+import type { SimOptions } from "./sim_options.ts";
 import { type SimRelease, targets, VIN } from "./sim_release.ts";
 import { type Behaviour, SimRunner, type Start } from "./sim_runner.ts";
 
@@ -35,16 +35,6 @@ interface Life {
   readonly draw: () => HmiSnapshot;
 }
 
-/** How a vehicle is made. */
-export interface SimOptions {
-  readonly slotBytes?: number;
-  readonly consent?: "ask" | "auto";
-  readonly profile?: (profile: EcuProfile) => EcuProfile;
-  readonly signals?: Signals;
-  /** The wire to each ECU; without length by default. */
-  readonly wire?: typeof localWire;
-}
-
 /** A simulated vehicle with its server. */
 export class SimVehicle {
   readonly clock = new SimClock();
@@ -55,6 +45,7 @@ export class SimVehicle {
   #life: Life | undefined;
   #trouble: unknown;
   #ids = 0;
+  readonly #ecus: typeof ECUS[number][];
   readonly #habits = new Map<string, Behaviour>();
   #version = 0;
   #touched = true;
@@ -65,7 +56,8 @@ export class SimVehicle {
 
   constructor(options: SimOptions = {}) {
     this.#options = options;
-    this.power = new SimPower(ECUS.map(([serial]) => serial), options.slotBytes ?? 16 * 1024);
+    this.#ecus = ECUS.filter(([serial]) => options.serials?.includes(serial) ?? true);
+    this.power = new SimPower(this.#ecus.map(([serial]) => serial), options.slotBytes ?? 16 * 1024);
   }
 
   /** Makes a vehicle whose ECUs run release 1 of their hardware, all confirmed. */
@@ -95,7 +87,11 @@ export class SimVehicle {
 
   #build(): void {
     const clock = this.clock.life();
-    const powered = (disk: SimDisk) => this.power.powered(disk, clock, () => this.#synced());
+    const { parts } = this.#options;
+    const powered = (disk: SimDisk) => {
+      const power = this.power.powered(disk, clock, () => this.#synced());
+      return parts?.disk?.(power, disk) ?? power;
+    };
     let draw: (() => HmiSnapshot) | undefined;
     let command: ((command: HmiCommand) => void) | undefined;
     const hmi: HmiPort = {
@@ -106,14 +102,15 @@ export class SimVehicle {
       onCommand: (take) => command = take,
     };
     const runner = new SimRunner(clock, (start) => this.starts.push(start), this.#habits);
-    const ecus = ECUS.map(([serial, hardware, restartRank]) => {
+    const ecus = this.#ecus.map(([serial, hardware, restartRank]) => {
       const { boot, A, B } = this.power.ecus[serial]!;
       const storage = { boot: powered(boot), slots: { A: powered(A), B: powered(B) } };
+      const records = parts?.records?.(storage.boot) ?? new BootRecordStore(storage.boot);
       const slotBytes = A.sectors * 512;
       const profile = { serial, hardware, restartRank, slotBytes, runner: "worker" } as const;
       return new Ecu({
         profile: this.#options.profile?.(profile) ?? profile,
-        slots: { storage, records: new BootRecordStore(storage.boot), paths: { A: "A", B: "B" } },
+        slots: { storage, records, paths: { A: "A", B: "B" } },
         runner,
         clock,
         newDigest: sha256Digest,
@@ -125,7 +122,7 @@ export class SimVehicle {
     });
     const gateway = new Gateway({
       vin: VIN,
-      ecus: joinBus(ecus, clock, this.#options.wire),
+      ecus: joinBus(ecus.map((ecu) => parts?.port?.(ecu) ?? ecu), clock, this.#options.wire),
       hmi,
       clock,
       codecs: nodeCodecs,
@@ -243,6 +240,11 @@ export class SimVehicle {
   /** What the head unit shows. */
   screen(): HmiSnapshot {
     return HmiSnapshot.parse(this.#life!.draw());
+  }
+
+  /** The same, unchecked: for worlds that look at every step. */
+  drawn(): HmiSnapshot {
+    return this.#life!.draw();
   }
 
   /** What the gateway's journal holds. */

@@ -1,5 +1,6 @@
 /**
- * A disk kept in one sparse file: the file adapter of the storage port.
+ * A disk kept in one sparse file, or on a block device: the adapter of the storage port. A
+ * device is opened where a link of the disk's name leads to it, `slotA.disk` to a partition.
  *
  * @module
  */
@@ -11,7 +12,10 @@ const SECTOR_BYTES = 512;
 /** A page of every file system: smaller ones would leave holes beside what is written. */
 const RESERVE_PIECE_BYTES = 4096;
 
-/** Opens, or makes, a disk file. A longer one is cut never: it may hold an image. */
+/**
+ * Opens, or makes, a disk file, or opens a block device. A longer file is cut never: it may hold
+ * an image. A device may be longer, as partitions come in sizes of their own; the rest is unused.
+ */
 export class FileDisk implements Disk, Disposable {
   readonly sectorBytes = SECTOR_BYTES;
   readonly sectors: number;
@@ -22,7 +26,8 @@ export class FileDisk implements Disk, Disposable {
    * @param sizeBytes Its size, rounded up to whole sectors.
    * @param reservedBytes So many of its first bytes are given room on the medium now: what lies
    * there can be written later also when the medium is full. The rest is sparse.
-   * @throws {UpdateFailure} `storageFailed` if it cannot be opened or is larger than that.
+   * @throws {UpdateFailure} `storageFailed` if it cannot be opened, is a file larger than that or
+   * a device smaller than that.
    */
   constructor(readonly path: string, sizeBytes: number, reservedBytes = 0) {
     this.sectors = Math.ceil(sizeBytes / SECTOR_BYTES);
@@ -31,8 +36,13 @@ export class FileDisk implements Disk, Disposable {
     } catch (cause) {
       throw failed("open", path, cause);
     }
-    const { size: present, blocks } = fs.fstatSync(this.#fd);
+    const stat = fs.fstatSync(this.#fd);
     const wanted = this.sectors * SECTOR_BYTES;
+    if (!stat.isFile()) {
+      this.#useDevice(wanted);
+      return;
+    }
+    const { size: present, blocks } = stat;
     if (present > wanted) {
       fs.closeSync(this.#fd);
       throw new UpdateFailure(
@@ -45,10 +55,29 @@ export class FileDisk implements Disk, Disposable {
       if (present < wanted) fs.ftruncateSync(this.#fd, wanted);
       // `blocks` counts 512 bytes each, whatever the file system's own are (POSIX st_blocks).
       if (blocks * 512 < reservedBytes) this.#fillHoles(reservedBytes, present === 0);
-      if (present < wanted) fs.fsyncSync(this.#fd);
+      if (present < wanted) {
+        fs.fsyncSync(this.#fd);
+        syncFolderOf(path); // A new name is as volatile as new bytes.
+      }
     } catch (cause) {
       fs.closeSync(this.#fd);
       throw cause instanceof UpdateFailure ? cause : failed("make", path, cause);
+    }
+  }
+
+  /** A device has all its room already, and whatever it held before. */
+  #useDevice(wanted: number): void {
+    try {
+      const present = deviceBytes(this.path);
+      if (present >= wanted) return;
+      throw new UpdateFailure(
+        "storageFailed",
+        this.path,
+        `Cannot open disk "${this.path}": the device has ${present} bytes, the profile says ${wanted}`,
+      );
+    } catch (cause) {
+      fs.closeSync(this.#fd);
+      throw cause instanceof UpdateFailure ? cause : failed("measure", this.path, cause);
     }
   }
 
@@ -120,6 +149,21 @@ export class FileDisk implements Disk, Disposable {
       throw new RangeError(`Cannot reach sector ${sector}+${count}: ${this.sectors} are there`);
     }
   }
+}
+
+function syncFolderOf(path: string): void {
+  const folder = fs.openSync(path.slice(0, path.lastIndexOf("/") + 1) || ".", "r");
+  try {
+    fs.fsyncSync(folder);
+  } finally {
+    fs.closeSync(folder);
+  }
+}
+
+/** The length of a block device: its status says 0, but its end can be looked for. */
+function deviceBytes(path: string): number {
+  using device = Deno.openSync(path, { read: true });
+  return device.seekSync(0, Deno.SeekMode.End);
 }
 
 function failed(action: string, path: string, cause: unknown): UpdateFailure {
