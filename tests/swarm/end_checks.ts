@@ -30,7 +30,6 @@ const CAUSES: Readonly<Partial<Record<FailureName, readonly Fault[]>>> = {
   slotUnsound: ["wornSectors"],
   declined: ["declines"],
   withdrawn: ["withdrawn"],
-  replaced: ["replaced", "needs", "halted", "withdrawn"],
 };
 /** What an image does, and the failure that it is. */
 const FAULTS_OF_IMAGES: Readonly<Record<string, readonly FailureName[]>> = {
@@ -111,6 +110,14 @@ function checkReport(world: World, checkers: Checkers, report: VehicleReport | n
   if (conn !== "online") checkers.violate("reportsAreTrue", `the broker says "${conn}"`);
 }
 
+/** Whether what an image does must have ended its trial. */
+function endsTrial({ plan }: World, serial: string, does: string): boolean {
+  const { trialSeconds } = plan.ecus.find((ecu) => ecu.serial === serial)!;
+  const [what, atMs] = does.split("@");
+  if (what === "good") return false;
+  return atMs === undefined || Number(atMs) < trialSeconds * 1000;
+}
+
 /** What was given up has a reason, and something happened that is one. */
 function checkReason(world: World, checkers: Checkers, one: AssignmentRow): void {
   const { campaign, state, failure } = one;
@@ -121,7 +128,7 @@ function checkReason(world: World, checkers: Checkers, one: AssignmentRow): void
       if (Number(runs?.version.split(".")[0] ?? 0) < counter) {
         checkers.violate("reasonsAreTrue", `${campaign} is confirmed, ${serial} runs ${runs?.version}`);
       }
-      if (does !== "good" && !/@1[02]/.test(does)) {
+      if (endsTrial(world, serial, does)) {
         checkers.violate("reasonsAreTrue", `${campaign} is confirmed, its image for ${serial} does ${does}`);
       }
     }
@@ -135,7 +142,8 @@ function checkReason(world: World, checkers: Checkers, one: AssignmentRow): void
   const images = releases.flatMap(({ does }) => FAULTS_OF_IMAGES[does.split("@")[0]!] ?? []);
   const habits = world.plan.habits.flatMap(({ does }) => FAULTS_OF_IMAGES[does.split("@")[0]!] ?? []);
   const causes = CAUSES[failure.name as FailureName] ?? [];
-  const explained = images.includes(failure.name as FailureName) ||
+  const newer = [...world.campaigns.keys()].at(-1) !== campaign;
+  const explained = (failure.name === "replaced" && newer) || images.includes(failure.name as FailureName) ||
     habits.includes(failure.name as FailureName) ||
     causes.some((fault) => world.plan.faults.has(fault));
   if (!explained) {

@@ -100,6 +100,7 @@ export interface Plan {
 const KIB = 1024;
 /** Half of the faults would make every world the same; a third leaves most pairs together or apart. */
 const SHARE = 0.3;
+const SHARES: Readonly<Partial<Record<Fault, number>>> = { powerCut: 0.6, cutAgain: 0.5 };
 const EVERY: readonly [EcuPlan["serial"], string, number][] = [
   ["body", "body-sim", 1],
   ["cluster", "cluster-sim", 2],
@@ -124,7 +125,7 @@ const PHASES: readonly Phase[] = [
  */
 export function drawPlan(seed: number): Plan {
   const dice = new Dice(seed, "plan");
-  const faults = new Set(FAULTS.filter(() => dice.chance(SHARE)));
+  const faults = new Set(FAULTS.filter((fault) => dice.chance(SHARES[fault] ?? SHARE)));
   const count = dice.between(1, 3);
   const names = dice.chance(0.5) ? EVERY.slice(0, count) : EVERY.slice(-count);
   const ecus = names.map(([serial, hardware, restartRank]): EcuPlan => ({
@@ -137,8 +138,12 @@ export function drawPlan(seed: number): Plan {
     : dice.pick([3, 12, 40, 150]) * KIB + dice.between(0, 700);
   const campaigns = drawCampaigns(dice, faults, ecus);
   const lastMs = campaigns.at(-1)!.atMs;
-  const quietAtMs = lastMs + dice.between(60, 240) * 1000;
-  const when = () => dice.between(1000, quietAtMs);
+  const quietAtMs = lastMs + dice.between(40, 150) * 1000;
+  // Most while an update is under way.
+  const when = () =>
+    dice.chance(0.3)
+      ? dice.between(1000, quietAtMs)
+      : Math.min(dice.pick(campaigns).atMs + dice.between(0, 40_000), quietAtMs - 1);
   const timed = (fault: Fault, most: number, longestMs: number) =>
     dice.times(
       faults.has(fault) ? dice.between(1, most) : 0,
@@ -211,9 +216,9 @@ function drawCampaigns(
 function drawCuts(dice: Dice, faults: ReadonlySet<Fault>, when: () => number): CutPlan[] {
   const cut = (processOnly: boolean): CutPlan => ({
     atMs: when(),
-    ...(dice.chance(0.7) ? { phase: dice.pick(PHASES) } : {}),
-    operations: dice.between(0, 14),
-    offMs: dice.pick([50, 2000, 30_000, 300_000]),
+    ...(dice.chance(0.75) ? { phase: dice.pick(PHASES) } : {}),
+    operations: dice.pick([dice.between(0, 6), dice.between(0, 30)]),
+    offMs: dice.pick([50, 2000, 2000, 30_000, 120_000]),
     ...(faults.has("cutAgain") && dice.chance(0.7) ? { again: dice.between(0, 24) } : {}),
     processOnly,
   });

@@ -31,13 +31,16 @@ export interface TroubleParts {
   readonly onCut: () => void;
 }
 
-/** A cut that waits for an operation of the disk may wait so long. */
-const CUT_WAITS_MS = 20_000;
+/** A cut at a time takes the power at an operation of a disk, but waits for one no longer than this. */
+const CUT_WAITS_MS = 1000;
 
 /** The troubles of one world. */
 export class Troubles {
   readonly #parts: TroubleParts;
   readonly #active = new Set<DiskPlan>();
+  /** Cuts whose time has come, and that wait for their phase. */
+  #waiting: CutPlan[] = [];
+  /** The cut whose operation is counted down. */
   #armed: CutPlan | undefined;
   #again: number | undefined;
   /** When a disk last failed, by name; the time of the world, in milliseconds. */
@@ -149,11 +152,13 @@ export class Troubles {
   /** Something became durable: a cut may wait for the phase that it says. */
   synced(): void {
     const { vehicle } = this.#parts;
-    const armed = this.#armed;
-    if (armed?.phase === undefined || vehicle.journal().phase !== armed.phase) return;
-    if (vehicle.power.cutAt === Infinity) {
-      vehicle.power.cutAt = vehicle.power.operations + armed.operations;
-    }
+    if (this.#waiting.length === 0 || this.#armed !== undefined) return;
+    const { phase } = vehicle.journal();
+    const next = this.#waiting.find((cut) => cut.phase === phase);
+    if (next === undefined) return;
+    this.#waiting = this.#waiting.filter((cut) => cut !== next);
+    this.#armed = next;
+    vehicle.power.cutAt = vehicle.power.operations + next.operations;
   }
 
   /** Asked after every event: the power may have gone before an operation. */
@@ -164,14 +169,12 @@ export class Troubles {
 
   #arm(cut: CutPlan): void {
     const { vehicle, clock } = this.#parts;
+    if (cut.phase !== undefined) return void this.#waiting.push(cut);
     if (this.#armed !== undefined || vehicle.off) return;
     this.#armed = cut;
-    if (cut.phase === undefined) vehicle.power.cutAt = vehicle.power.operations + cut.operations;
+    vehicle.power.cutAt = vehicle.power.operations + cut.operations;
     void clock.sleep(CUT_WAITS_MS).then(() => {
-      if (this.#armed !== cut || vehicle.off) return;
-      if (cut.phase === undefined) this.#cut(); // Nothing was written: it goes all the same.
-      this.#armed = undefined;
-      vehicle.power.cutAt = Infinity;
+      if (this.#armed === cut && !vehicle.off) this.#cut();
     });
   }
 
@@ -224,8 +227,7 @@ export class Troubles {
     const { vehicle, story } = this.#parts;
     story.tell("world", "from now on nothing goes wrong");
     for (const disk of vehicle.disks.values()) disk.worn.clear();
-    this.#armed = undefined;
-    this.#again = undefined;
+    [this.#waiting, this.#armed, this.#again] = [[], undefined, undefined];
     if (vehicle.on) vehicle.power.cutAt = Infinity;
     vehicle.habits.clear();
     vehicle.touched = true;

@@ -223,7 +223,7 @@ export class World {
   ): Promise<void> {
     const endMs = this.clock.elapsedMs + limitMs;
     while (this.clock.elapsedMs < endMs) {
-      await this.clock.drive(() => this.#event(), Math.min(1000, endMs - this.clock.elapsedMs));
+      await this.clock.drive(() => this.#event(), Math.min(4000, endMs - this.clock.elapsedMs));
       if (this.checkers.violations.length > 0) return;
       if (this.#trouble !== undefined) throw this.#trouble;
       if (await until()) return;
