@@ -79,7 +79,7 @@ export async function checkEnd(world: World, checkers: Checkers, story: Story): 
 
 /** The report in the records and the one that the broker keeps must be what runs. */
 function checkReport(world: World, checkers: Checkers, report: VehicleReport | null): void {
-  const { vin, vehicle, broker } = world;
+  const { vin, vehicle, broker, troubles } = world;
   const retained = broker.retained.get(vehicleTopic(vin, "status"));
   const kept = retained === undefined ? null : VehicleReport.parse(JSON.parse(retained));
   for (const [where, found] of [["manifest", report], ["retained status", kept]] as const) {
@@ -94,6 +94,9 @@ function checkReport(world: World, checkers: Checkers, report: VehicleReport | n
       if (told !== truth) {
         checkers.violate("reportsAreTrue", `${where} of ${ecu.serial}: ${told}, in truth ${truth}`);
       }
+      // A record whose sync failed is in doubt until the next start: memory says old, the disk may not.
+      const failedAtMs = troubles.failedAtMs.get(`${ecu.serial}.boot`) ?? -1;
+      if (failedAtMs >= vehicle.onSinceMs) continue;
       const record = vehicle.record(ecu.serial);
       for (const slot of ["A", "B"] as const) {
         const { image, successful, unbootable } = record[slot];

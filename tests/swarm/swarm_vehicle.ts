@@ -50,6 +50,8 @@ export interface VehicleParts {
   readonly wrap: () => Wrappers;
   /** Told before each start of an image, with its bytes. */
   readonly onStart: (start: RunsNow, bytes: Uint8Array) => void;
+  /** A disk whose writes are counted. */
+  readonly count: (disk: Disk, name: string) => Disk;
   /** A disk as its troubles leave it. */
   readonly trouble: (disk: Disk, name: string) => Disk;
   /** Told when something became durable; the power may go here. */
@@ -162,7 +164,13 @@ export class SwarmVehicle {
     const places = { endpoints: () => Promise.resolve(endpoints), forget: () => {} };
     const backend = new HttpBackend({ ...endpoints, vin, secret: this.#parts.secret() }, places, line);
     const link = broker.link(life);
-    const log = (text: string) => life.ended || story.tell("gateway", text);
+    const log = (text: string) => {
+      if (life.ended) return;
+      story.tell("gateway", text);
+      const failure = /: ([a-z][A-Za-z]+): Cannot /.exec(text)?.[1];
+      if (failure !== undefined) story.mark(`failure ${failure}`);
+      if (failure === "slotDigestDiffers") story.mark("wornSectors");
+    };
     const ecus = plans.map((plan) => this.#ecu(plan, life, clock, () => gateway));
     const gateway: Gateway = new Gateway({
       ...{ vin, ecus, clock, log, codecs: nodeCodecs, hash: nodeHash, signals: PARKED },
@@ -213,8 +221,8 @@ export class SwarmVehicle {
   }
 
   #disk(name: string, life: LifeClock): Disk {
-    const { trouble, onSync } = this.#parts;
-    const disk = this.power.powered(this.disks.get(name)!, life, onSync);
+    const { trouble, onSync, count } = this.#parts;
+    const disk = count(this.power.powered(this.disks.get(name)!, life, onSync), name);
     return trouble(this.#parts.wrap().disk?.(disk, name) ?? disk, name);
   }
 

@@ -186,7 +186,9 @@ export class Troubles {
     this.cuts++;
     const again = armed === undefined && this.#again !== undefined;
     story.mark(again ? "cutAgain" : processOnly ? "processCrash" : "powerCut");
-    story.tell("vehicle", processOnly ? "its process ends" : "loses its power");
+    const { phase } = vehicle.journal();
+    story.mark(`cut in ${phase}`);
+    story.tell("vehicle", `${processOnly ? "its process ends" : "loses its power"} in ${phase}`);
     vehicle.cut(processOnly ? undefined : this.#loss());
     vehicle.off = true;
     onCut();

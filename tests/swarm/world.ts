@@ -111,9 +111,12 @@ export class World {
         story.tell(start.serial, `starts ${start.version} from slot ${start.slot}`);
         const habit = vehicle.habits.get(start.serial);
         if (habit !== undefined) story.mark(habit === "noRoom" ? "noRoom" : "imageTurnsBad");
+        const does = publisher.releases.get(start.sha256)?.does ?? "good";
+        if (does !== "good") story.mark("imageFaulty");
         checkers.start(start, bytes);
       },
-      trouble: (disk, name) => this.troubles.trouble(writes.count(disk, name), name),
+      count: (disk, name) => writes.count(disk, name),
+      trouble: (disk, name) => this.troubles.trouble(disk, name),
       onSync: () => this.troubles.synced(),
     });
     this.troubles = new Troubles({
