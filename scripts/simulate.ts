@@ -29,14 +29,17 @@ if (args.help || !Number.isSafeInteger(count) || count < 1 || !(Number.isSafeInt
   Deno.exit(args.help ? 0 : 2);
 }
 const marks = new Map<string, number>();
-let [broken, events, virtualMs] = [0, 0, 0];
+let [worlds, broken, events, virtualMs] = [0, 0, 0, 0];
 const beganMs = performance.now();
+const TELL_EVERY = 100;
 for (let seed = from; seed < from + count; seed++) {
   const result = await World.run(seed, { keep: count === 1 });
   for (const [name, times] of result.marks) marks.set(name, (marks.get(name) ?? 0) + times);
+  worlds++;
   events += result.events;
   virtualMs += result.virtualMs;
   if (count === 1) tell(result);
+  if (worlds % TELL_EVERY === 0) console.error(`${worlds} worlds, ${broken} broken: ${pace()}`);
   if (result.violations.length === 0) continue;
   broken++;
   for (const { law, what } of result.violations) {
@@ -44,15 +47,20 @@ for (let seed = from; seed < from + count; seed++) {
   }
   if (!args["keep-going"] && count > 1) break;
 }
-const seconds = (performance.now() - beganMs) / 1000;
 if (count > 1) {
-  for (const [name, times] of [...marks].sort()) console.log(`${String(times).padStart(8)}  ${name}`);
+  for (const [name, times] of [...marks].sort()) {
+    console.log(`${String(times).padStart(8)}  ${name}`);
+  }
 }
-console.log(
-  `${count} worlds from seed ${from}: ${broken} broken; ${events} events, ` +
-    `${(virtualMs / 3600_000).toFixed(1)} virtual hours in ${seconds.toFixed(1)} s`,
-);
+console.log(`${worlds} worlds from seed ${from}: ${broken} broken; ${pace()}`);
 Deno.exit(broken === 0 ? 0 : 1);
+
+function pace(): string {
+  const seconds = (performance.now() - beganMs) / 1000;
+  const hours = (virtualMs / 3600_000).toFixed(1);
+  const rate = (worlds / seconds).toFixed(2);
+  return `${events} events, ${hours} virtual hours in ${seconds.toFixed(0)} s, ${rate} worlds/s`;
+}
 
 function tell({ lines, plan, digest }: WorldResult): void {
   const quiet = / (http|server) /;

@@ -12,10 +12,10 @@ import { World } from "./swarm/world.ts";
 /** A breakage need not show in every world: not each has two ECUs, a cut, or an image that fails. */
 const WORLDS = 40;
 
-for (const { name, laws, make } of MUTANTS) {
+for (const { name, laws, make, from = 1 } of MUTANTS) {
   Deno.test(`the swarm notices when ${name}`, async () => {
     const broken: string[] = [];
-    for (let seed = 1; seed <= WORLDS; seed++) {
+    for (let seed = from; seed < from + WORLDS; seed++) {
       const { violations } = await World.run(seed, { mutant: make });
       if (violations.length === 0) continue;
       broken.push(...violations.map(({ law, what }) => `${seed}: ${law}: ${what}`));

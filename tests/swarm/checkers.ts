@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { FAILURES, type FailureName, UpdateFailure } from "shared/failure.ts";
+import { type FailureName, FAILURES, UpdateFailure } from "shared/failure.ts";
 import { sha256Hex } from "shared/node/digest.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import { HmiSnapshot } from "shared/protocol/hmi.ts";
@@ -100,7 +100,9 @@ export class Checkers {
       : !this.#offered.get(serial)?.has(found)
       ? "it was never offered to this vehicle"
       : undefined;
-    if (wrong !== undefined) this.violate("neverUnverified", `${serial} starts ${version}: ${wrong}`);
+    if (wrong !== undefined) {
+      this.violate("neverUnverified", `${serial} starts ${version}: ${wrong}`);
+    }
   }
 
   /** Asked after every event. Answers the screen, if it is new. */
@@ -113,11 +115,11 @@ export class Checkers {
     }
     if (!vehicle.on) return undefined;
     this.#runsSomething(vehicle);
+    if (vehicle.stored) this.#mixed(vehicle); // It changes by what is stored alone.
+    vehicle.stored = false;
     if (!vehicle.touched) return undefined;
     vehicle.touched = false;
-    const screen = this.#screen(vehicle);
-    this.#mixed(vehicle);
-    return screen;
+    return this.#screen(vehicle);
   }
 
   /** Looked at while the power is off: what the disks keep must be able to boot. */

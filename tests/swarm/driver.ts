@@ -68,7 +68,9 @@ export class Driver {
       return;
     }
     if (phase === "postponed" && this.#will("postpones", 0.3)) return;
-    if (phase === "ready" && this.#will("postpones", 0.4)) return this.#say("postpone", offer.campaign);
+    if (phase === "ready" && this.#will("postpones", 0.4)) {
+      return this.#say("postpone", offer.campaign);
+    }
     if (this.#will("declines", 0.35)) {
       this.declined.add(offer.campaign);
       return this.#say("decline", offer.campaign);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type FailureName } from "shared/failure.ts";
+import type { FailureName } from "shared/failure.ts";
 import { isFinal } from "shared/protocol/common.ts";
 import { VehicleReport } from "shared/protocol/messages.ts";
 import { vehicleTopic } from "shared/protocol/topics.ts";
@@ -88,8 +88,12 @@ function checkReport(world: World, checkers: Checkers, report: VehicleReport | n
       continue;
     }
     for (const ecu of found.ecus) {
-      const runs = vehicle.runs.get(ecu.serial);
-      const truth = JSON.stringify([runs?.version ?? null, runs?.sha256 ?? null, runs?.slot ?? null]);
+      const runs = vehicle.booted.get(ecu.serial);
+      const truth = JSON.stringify([
+        runs?.version ?? null,
+        runs?.sha256 ?? null,
+        runs?.slot ?? null,
+      ]);
       const told = JSON.stringify([ecu.version, ecu.sha256, ecu.slot]);
       if (told !== truth) {
         checkers.violate("reportsAreTrue", `${where} of ${ecu.serial}: ${told}, in truth ${truth}`);
@@ -104,7 +108,10 @@ function checkReport(world: World, checkers: Checkers, report: VehicleReport | n
         const there = ecu.slots[slot];
         const said = JSON.stringify([there.sha256, there.successful, there.unbootable]);
         if (here !== said) {
-          checkers.violate("reportsAreTrue", `${where}, slot ${slot} of ${ecu.serial}: ${said}, in truth ${here}`);
+          checkers.violate(
+            "reportsAreTrue",
+            `${where}, slot ${slot} of ${ecu.serial}: ${said}, in truth ${here}`,
+          );
         }
       }
     }
@@ -127,12 +134,18 @@ function checkReason(world: World, checkers: Checkers, one: AssignmentRow): void
   const releases = world.campaigns.get(campaign)?.releases ?? [];
   if (state === "confirmed") {
     for (const { serial, counter, does } of releases) {
-      const runs = world.vehicle.runs.get(serial);
+      const runs = world.vehicle.booted.get(serial);
       if (Number(runs?.version.split(".")[0] ?? 0) < counter) {
-        checkers.violate("reasonsAreTrue", `${campaign} is confirmed, ${serial} runs ${runs?.version}`);
+        checkers.violate(
+          "reasonsAreTrue",
+          `${campaign} is confirmed, ${serial} runs ${runs?.version}`,
+        );
       }
       if (endsTrial(world, serial, does)) {
-        checkers.violate("reasonsAreTrue", `${campaign} is confirmed, its image for ${serial} does ${does}`);
+        checkers.violate(
+          "reasonsAreTrue",
+          `${campaign} is confirmed, its image for ${serial} does ${does}`,
+        );
       }
     }
     return;
@@ -143,13 +156,19 @@ function checkReason(world: World, checkers: Checkers, one: AssignmentRow): void
     return;
   }
   const images = releases.flatMap(({ does }) => FAULTS_OF_IMAGES[does.split("@")[0]!] ?? []);
-  const habits = world.plan.habits.flatMap(({ does }) => FAULTS_OF_IMAGES[does.split("@")[0]!] ?? []);
+  const habits = world.plan.habits.flatMap(({ does }) =>
+    FAULTS_OF_IMAGES[does.split("@")[0]!] ?? []
+  );
   const causes = CAUSES[failure.name as FailureName] ?? [];
   const newer = [...world.campaigns.keys()].at(-1) !== campaign;
-  const explained = (failure.name === "replaced" && newer) || images.includes(failure.name as FailureName) ||
+  const explained = (failure.name === "replaced" && newer) ||
+    images.includes(failure.name as FailureName) ||
     habits.includes(failure.name as FailureName) ||
     causes.some((fault) => world.plan.faults.has(fault));
   if (!explained) {
-    checkers.violate("reasonsAreTrue", `${campaign} is ${state}: ${failure.name}: ${failure.message}`);
+    checkers.violate(
+      "reasonsAreTrue",
+      `${campaign} is ${state}: ${failure.name}: ${failure.message}`,
+    );
   }
 }

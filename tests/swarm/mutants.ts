@@ -17,6 +17,8 @@ import type { World } from "./world.ts";
 export interface Mutant {
   readonly name: string;
   readonly laws: readonly Law[];
+  /** A world in which it shows; those after it follow, in case this one has changed. */
+  readonly from?: number;
   readonly make: (world: World) => Wrappers;
 }
 
@@ -39,11 +41,15 @@ function alwaysWell(runner: Runner): Runner {
   const bytes = new TextEncoder().encode("good\n");
   return {
     start: (image, boot, listener) =>
-      runner.start(boot.version === "1.0.0" ? image : {
-        ...image,
-        // Its proved bytes go to the law, its first line is read again by the simulated processor.
-        read: (offset, length) => length === 64 ? bytes : image.read(offset, length),
-      }, boot, listener),
+      runner.start(
+        boot.version === "1.0.0" ? image : {
+          ...image,
+          // Its proved bytes go to the law, its first line is read again by the simulated processor.
+          read: (offset, length) => length === 64 ? bytes : image.read(offset, length),
+        },
+        boot,
+        listener,
+      ),
   };
 }
 
@@ -105,6 +111,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "an ECU never writes down that it was confirmed",
+    from: 10,
     laws: ["neverMixed", "driveLock", "boundedTime"],
     make: (world) => patched(first(world), { confirm: () => {} }),
   },
@@ -115,16 +122,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a slot says that it is durable before it is",
+    from: 6,
     laws: ["neverUnbootable", "neverMixed", "reasonsAreTrue", "boundedTime"],
     make: () => ({ disk: (disk, name) => /\.[AB]$/.test(name) ? syncsNothing(disk) : disk }),
   },
   {
     name: "a boot record says that it is durable before it is",
+    from: 2,
     laws: ["neverUnbootable", "neverMixed", "reasonsAreTrue", "boundedTime", "driveLock"],
     make: () => ({ disk: (disk, name) => name.endsWith(".boot") ? syncsNothing(disk) : disk }),
   },
   {
     name: "the journal says that it is durable before it is",
+    from: 2,
     laws: ["neverMixed", "boundedTime", "driveLock", "reasonsAreTrue"],
     make: () => ({ disk: (disk, name) => name === "gateway" ? syncsNothing(disk) : disk }),
   },
@@ -152,6 +162,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the retained status is never renewed",
+    from: 2,
     laws: ["reportsAreTrue"],
     make: () => ({
       link: (link) => ({
@@ -182,6 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the screen lets the driver go while an ECU is tried",
+    from: 2,
     laws: ["driveLock"],
     make: () => drawing((screen) => ({ ...screen, driveLock: false })),
   },
@@ -204,6 +216,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "bad images pass their trials",
+    from: 3,
     laws: ["reasonsAreTrue"],
     make: () => ({ runner: alwaysWell }),
   },

@@ -233,7 +233,10 @@ function drawDisks(
   faults: ReadonlySet<Fault>,
   { ecus, when }: { readonly ecus: readonly EcuPlan[]; readonly when: () => number },
 ): DiskPlan[] {
-  const disks = ["gateway", ...ecus.flatMap(({ serial }) => ["boot", "A", "B"].map((d) => `${serial}.${d}`))];
+  const disks = [
+    "gateway",
+    ...ecus.flatMap(({ serial }) => ["boot", "A", "B"].map((d) => `${serial}.${d}`)),
+  ];
   const one = (failure: FailureName): DiskPlan => ({
     atMs: when(),
     lastsMs: dice.pick([10, 900, 4000, 20_000]),

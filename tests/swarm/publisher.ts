@@ -51,6 +51,16 @@ const NOTES: Notes = {
 /** How long a person waits before the next attempt. */
 const AGAIN_MS = 3000;
 
+/** What the publisher reads of the server's answers; which fields are there depends on the route. */
+interface Answer {
+  readonly token: string;
+  readonly secret: string;
+  readonly release: string;
+  readonly campaign: string;
+  readonly complete?: boolean;
+  readonly offset?: number;
+}
+
 /** The publisher. */
 export class Publisher {
   readonly #parts: PublisherParts;
@@ -159,13 +169,20 @@ export class Publisher {
   }
 
   /** Asks until it is answered well, or with one of these. */
-  // deno-lint-ignore no-explicit-any
-  async #ask(method: string, path: string, body?: unknown, fine: number[] = [], more = {}): Promise<any> {
+  async #ask(
+    method: string,
+    path: string,
+    body?: unknown,
+    fine: number[] = [],
+    more = {},
+  ): Promise<Answer> {
     const { server, clock, story } = this.#parts;
     for (;; await clock.sleep(AGAIN_MS)) {
       if (!server.up) continue;
       const headers = { authorization: `Bearer ${this.#token}`, ...more };
-      const raw = body instanceof Uint8Array ? body as Uint8Array<ArrayBuffer> : JSON.stringify(body);
+      const raw = body instanceof Uint8Array
+        ? body as Uint8Array<ArrayBuffer>
+        : JSON.stringify(body);
       const init = { method, headers, ...(body === undefined ? {} : { body: raw }) };
       const answer = await server.people(new Request(PEOPLE + path, init));
       const read = await answer.json();
@@ -180,7 +197,9 @@ export class Publisher {
   async #login(): Promise<void> {
     const { server } = this.#parts;
     const body = JSON.stringify({ user: "admin", password: PASSWORD });
-    const answer = await server.people(new Request(`${PEOPLE}/api/v1/login`, { method: "POST", body }));
+    const answer = await server.people(
+      new Request(`${PEOPLE}/api/v1/login`, { method: "POST", body }),
+    );
     if (!answer.ok) throw new Error(`Cannot log in: ${await answer.text()}`);
     this.#token = (await answer.json()).token;
   }

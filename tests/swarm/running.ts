@@ -24,16 +24,19 @@ export interface RunsNow {
  */
 export function watchedRunner(runner: Runner, watch: {
   readonly runs: Map<string, RunsNow>;
+  /** The same, and those that ended by themselves and are about to be started again. */
+  readonly booted: Map<string, RunsNow>;
   readonly life: LifeClock;
   readonly onStart: (start: RunsNow, bytes: Uint8Array) => void;
 }): Runner {
-  const { runs, life, onStart } = watch;
+  const { runs, booted, life, onStart } = watch;
   return {
     start(image, boot, listener) {
       const { serial, version, slot } = boot;
       const now: RunsNow = { serial, version, slot, sha256: image.sha256 };
       onStart(now, image.read(0, image.lengthBytes));
       runs.set(serial, now);
+      booted.set(serial, now);
       const ends = () => {
         if (runs.get(serial) === now) runs.delete(serial);
       };
@@ -47,6 +50,7 @@ export function watchedRunner(runner: Runner, watch: {
       return {
         ...(running.loading === undefined ? {} : { loading: running.loading }),
         kill: () => {
+          if (runs.get(serial) === now) booted.delete(serial);
           ends();
           return running.kill();
         },

@@ -163,7 +163,9 @@ export class SwarmBroker implements Announcer {
   #retain(topic: string, payload: string): void {
     const before = this.retained.get(topic);
     if (before === payload) return;
-    if (before !== undefined) this.#older.set(topic, [...this.#older.get(topic) ?? [], before].slice(-3));
+    if (before !== undefined) {
+      this.#older.set(topic, [...this.#older.get(topic) ?? [], before].slice(-3));
+    }
     this.retained.set(topic, payload);
   }
 

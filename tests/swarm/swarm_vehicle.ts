@@ -74,6 +74,8 @@ export class SwarmVehicle {
   readonly power: SimPower;
   readonly disks = new Map<string, SimDisk>();
   readonly runs = new Map<string, RunsNow>();
+  /** The same, and those that ended by themselves and are about to be started again. */
+  readonly booted = new Map<string, RunsNow>();
   readonly habits = new Map<string, Behaviour>();
   consent: "ask" | "auto" = "auto";
   /** Its wall clock is so far from the world's, in milliseconds. */
@@ -84,6 +86,8 @@ export class SwarmVehicle {
   #ids = 0;
   /** The screen has something new to draw. */
   touched = false;
+  /** Something became durable since this was last asked. */
+  stored = false;
   /** What ended it that nothing may end. */
   bug: unknown;
 
@@ -120,7 +124,7 @@ export class SwarmVehicle {
       void this.#connect(life);
     } catch (error) {
       clock.end();
-      this.runs.clear();
+      this.#nothingRuns();
       if (error instanceof PowerCut) return;
       if (!(error instanceof UpdateFailure)) throw error;
       story.tell("vehicle", `cannot start: ${error.failure}: ${error.message}`);
@@ -162,7 +166,11 @@ export class SwarmVehicle {
     };
     const endpoints = { v: 1, device: "http://device.invalid", broker: broker.url } as const;
     const places = { endpoints: () => Promise.resolve(endpoints), forget: () => {} };
-    const backend = new HttpBackend({ ...endpoints, vin, secret: this.#parts.secret() }, places, line);
+    const backend = new HttpBackend(
+      { ...endpoints, vin, secret: this.#parts.secret() },
+      places,
+      line,
+    );
     const link = broker.link(life);
     const log = (text: string) => {
       if (life.ended) return;
@@ -187,11 +195,7 @@ export class SwarmVehicle {
       await Promise.all(ecus.map((ecu) => ecu.start()));
       await gateway.run(new AbortController().signal);
     };
-    run().catch((error) => {
-      if (error instanceof PowerCut || life.ended) return;
-      this.bug = error;
-      this.touched = true;
-    });
+    run().catch((error) => this.#uncaught(life, error));
     return joined;
   }
 
@@ -207,7 +211,7 @@ export class SwarmVehicle {
       ...{ serial, hardware, restartRank, trialSeconds, slotBytes, runner: "worker" },
     };
     const bare = new SimRunner(life, () => {}, this.habits);
-    const watched = watchedRunner(bare, { runs: this.runs, life, onStart });
+    const watched = watchedRunner(bare, { runs: this.runs, booted: this.booted, life, onStart });
     const ecu = new Ecu({
       ...{ profile, clock, newDigest: sha256Digest },
       slots: { storage, records: new BootRecordStore(storage.boot), paths: { A: "A", B: "B" } },
@@ -222,7 +226,11 @@ export class SwarmVehicle {
 
   #disk(name: string, life: LifeClock): Disk {
     const { trouble, onSync, count } = this.#parts;
-    const disk = count(this.power.powered(this.disks.get(name)!, life, onSync), name);
+    const synced = () => {
+      this.stored = true;
+      onSync();
+    };
+    const disk = count(this.power.powered(this.disks.get(name)!, life, synced), name);
     return trouble(this.#parts.wrap().disk?.(disk, name) ?? disk, name);
   }
 
@@ -231,10 +239,10 @@ export class SwarmVehicle {
     let pauseMs = 300;
     const session = {
       life: clock,
-      onHint: () => gateway.hint(),
+      onHint: () => this.#outside(clock, () => gateway.hint()),
       onLink: (connected: boolean) => {
         story.tell("vehicle", connected ? "is connected" : "lost the broker");
-        gateway.linked(connected);
+        this.#outside(clock, () => gateway.linked(connected));
       },
     };
     for (;;) { // Until the clock ends, and its sleep with it.
@@ -249,11 +257,31 @@ export class SwarmVehicle {
     const life = this.#life;
     life?.clock.end();
     this.#life = undefined;
-    this.runs.clear();
+    this.#nothingRuns();
     this.touched = false;
     if (choose !== undefined) this.power.cut(choose);
     this.power.cutAt = Infinity;
     if (life !== undefined) void this.#parts.broker.vanish(life.clock);
+  }
+
+  #nothingRuns(): void {
+    this.runs.clear();
+    this.booted.clear();
+  }
+
+  /** A callback of the outside into the gateway: what it throws, nobody would catch. */
+  #outside(life: LifeClock, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#uncaught(life, error);
+    }
+  }
+
+  #uncaught(life: LifeClock, error: unknown): void {
+    if (error instanceof PowerCut || life.ended) return;
+    this.bug = error;
+    this.touched = true;
   }
 
   /** What the screen shows, or `undefined` before it shows anything. */

@@ -55,8 +55,7 @@ export class Troubles {
   /** Everything of the plan comes when its time comes. */
   begin(): void {
     const { plan, vehicle, server, broker, story, dice } = this.#parts;
-    const soon = (atMs: number, act: () => unknown) =>
-      void this.#parts.clock.sleep(atMs).then(act);
+    const soon = (atMs: number, act: () => unknown) => void this.#parts.clock.sleep(atMs).then(act);
     const forAWhile = (
       { atMs, lastsMs }: { readonly atMs: number; readonly lastsMs: number },
       begins: () => unknown,
@@ -93,8 +92,11 @@ export class Troubles {
       });
     }
     for (const one of plan.habits) {
-      forAWhile(one, () => vehicle.habits.set(one.serial, one.does), () =>
-        vehicle.habits.delete(one.serial));
+      forAWhile(
+        one,
+        () => vehicle.habits.set(one.serial, one.does),
+        () => vehicle.habits.delete(one.serial),
+      );
     }
     for (const one of plan.signals) {
       forAWhile(one, () => {

@@ -175,7 +175,8 @@ export class World {
     let begun = false;
     this.#spawn(begin().then(() => begun = true));
     await this.#drive(
-      async () => begun && await this.#rests() && this.vehicle.journal().concluded === (this.first ?? null),
+      async () =>
+        begun && await this.#rests() && this.vehicle.journal().concluded === (this.first ?? null),
       FIRST_MS,
       "the first images run",
     );
