@@ -12,8 +12,6 @@ export class Story {
   readonly lines: string[] = [];
   /** How often each thing was met. */
   readonly marks = new Map<string, number>();
-  /** Lines so far. */
-  events = 0;
 
   /**
    * @param nowMs The virtual time of the world.
@@ -25,7 +23,6 @@ export class Story {
   tell(who: string, what: string): void {
     const line = `${(this.nowMs() / 1000).toFixed(3).padStart(9)} ${who.padEnd(9)} ${what}`;
     this.#digest.update(new TextEncoder().encode(line + "\n"));
-    this.events++;
     if (this.keep) this.lines.push(line);
   }
 

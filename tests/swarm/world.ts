@@ -26,6 +26,7 @@ export interface WorldResult {
   readonly digest: string;
   readonly lines: readonly string[];
   readonly marks: ReadonlyMap<string, number>;
+  /** Timers and answers of the virtual clock, each followed by a look at every law. */
   readonly events: number;
   readonly virtualMs: number;
 }
@@ -69,6 +70,7 @@ export class World {
   #beganMs: number | undefined;
   #wrap: Wrappers = {};
   #trouble: unknown;
+  #events = 0;
 
   private constructor(plan: Plan, keep: boolean) {
     this.plan = plan;
@@ -147,7 +149,7 @@ export class World {
     for (const { law, what } of checkers.violations) story.tell("LAW", `${law}: ${what}`);
     return {
       ...{ plan, violations: checkers.violations, lines: story.lines, marks: story.marks },
-      ...{ events: story.events, virtualMs: world.clock.elapsedMs, digest: story.end() },
+      ...{ events: world.#events, virtualMs: world.clock.elapsedMs, digest: story.end() },
     };
   }
 
@@ -244,6 +246,7 @@ export class World {
 
   /** After every event. */
   #event(): boolean {
+    this.#events++;
     this.troubles.look();
     const screen = this.checkers.look();
     if (screen !== undefined) this.#driver.look(screen);
