@@ -11,7 +11,7 @@ import { World } from "./swarm/world.ts";
 
 const SEEDS = 200;
 /** Worlds of one test, so that a test ends well before its deadline on a busy machine. */
-const OF_ONE_TEST = 20;
+const OF_ONE_TEST = 10;
 /** What 200 worlds must have come to at least once. */
 const OUTCOMES = [
   ...["confirmed", "canceled (withdrawn)", "canceled (replaced)", "declined (declined)"],

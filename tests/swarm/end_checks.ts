@@ -6,8 +6,9 @@
  */
 import type { FailureName } from "shared/failure.ts";
 import { isFinal } from "shared/protocol/common.ts";
-import { VehicleReport } from "shared/protocol/messages.ts";
-import { vehicleTopic } from "shared/protocol/topics.ts";
+import type { DirectorTargets } from "shared/protocol/director.ts";
+import { Announcement, Desired, VehicleReport } from "shared/protocol/messages.ts";
+import { announceTopic, vehicleTopic } from "shared/protocol/topics.ts";
 import type { AssignmentRow } from "server/ports.ts";
 import type { Checkers } from "./checkers.ts";
 import type { Fault } from "./plan.ts";
@@ -66,6 +67,7 @@ export async function checkEnd(world: World, checkers: Checkers, story: Story): 
     }
     if (one.campaign !== world.first) checkReason(world, checkers, one);
   }
+  checkBulletins(world, checkers, row?.director ?? null);
   for (const { campaign, state } of campaigns.values()) {
     const one = assignments.find((each) => each.campaign === campaign);
     const waits = one?.failure?.name === "needsUnmet" || one?.state === "assigned";
@@ -118,6 +120,32 @@ function checkReport(world: World, checkers: Checkers, report: VehicleReport | n
   }
   const conn = broker.retained.get(vehicleTopic(vin, "conn"));
   if (conn !== "online") checkers.violate("reportsAreTrue", `the broker says "${conn}"`);
+}
+
+/** What the broker keeps of the server must be what the server would say now. */
+function checkBulletins(
+  { vin, broker, releases }: World,
+  checkers: Checkers,
+  director: DirectorTargets | null,
+): void {
+  const desired = broker.retained.get(vehicleTopic(vin, "desired"));
+  const wanted = director && { campaign: director.campaign, version: director.version };
+  const told = desired === undefined ? null : Desired.parse(JSON.parse(desired));
+  const kept = told && { campaign: told.campaign, version: told.version };
+  if (JSON.stringify(kept) !== JSON.stringify(wanted)) {
+    const what = `desired is ${JSON.stringify(kept)}, in truth ${JSON.stringify(wanted)}`;
+    checkers.violate("reportsAreTrue", what);
+  }
+  const highest = new Map<string, number>();
+  for (const { hardware, counter } of releases.values()) {
+    highest.set(hardware, Math.max(highest.get(hardware) ?? 0, counter));
+  }
+  for (const [hardware, counter] of highest) {
+    const text = broker.retained.get(announceTopic(hardware));
+    const found = text === undefined ? null : Announcement.parse(JSON.parse(text)).counter;
+    if (found === counter) continue;
+    checkers.violate("reportsAreTrue", `announced for ${hardware}: ${found}, in truth ${counter}`);
+  }
 }
 
 /** Whether what an image does must have ended its trial. */

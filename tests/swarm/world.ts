@@ -9,7 +9,7 @@ import { Dice } from "./dice.ts";
 import { Driver } from "./driver.ts";
 import { checkEnd } from "./end_checks.ts";
 import { drawPlan, type Fault, type Plan } from "./plan.ts";
-import { Publisher, type SwarmCampaign } from "./publisher.ts";
+import { Publisher, type SwarmCampaign, type SwarmRelease } from "./publisher.ts";
 import { Story } from "./story.ts";
 import { SwarmBroker } from "./swarm_broker.ts";
 import { SwarmNetwork } from "./swarm_network.ts";
@@ -151,6 +151,11 @@ export class World {
       ...{ plan, violations: checkers.violations, lines: story.lines, marks: story.marks },
       ...{ events: world.#events, virtualMs: world.clock.elapsedMs, digest: story.end() },
     };
+  }
+
+  /** Everything that was published, by digest of the image. */
+  get releases(): ReadonlyMap<string, SwarmRelease> {
+    return this.#publisher.releases;
   }
 
   get campaigns(): ReadonlyMap<string, SwarmCampaign> {
