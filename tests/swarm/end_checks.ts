@@ -169,7 +169,8 @@ function checkReason(world: World, checkers: Checkers, one: AssignmentRow): void
           `${campaign} is confirmed, ${serial} runs ${runs?.version}`,
         );
       }
-      if (endsTrial(world, serial, does)) {
+      // A newer campaign may have taken over a part of this one.
+      if (runs?.version === `${counter}.0.0` && endsTrial(world, serial, does)) {
         checkers.violate(
           "reasonsAreTrue",
           `${campaign} is confirmed, its image for ${serial} does ${does}`,
