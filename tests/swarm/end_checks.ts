@@ -90,7 +90,10 @@ function checkReport(world: World, checkers: Checkers, report: VehicleReport | n
       continue;
     }
     for (const ecu of found.ecus) {
-      const runs = vehicle.booted.get(ecu.serial);
+      const booted = vehicle.booted.get(ecu.serial);
+      // One that ended by itself and was judged is not started again.
+      const judged = booted && vehicle.record(ecu.serial)[booted.slot].unbootable;
+      const runs = judged ? undefined : booted;
       const truth = JSON.stringify([
         runs?.version ?? null,
         runs?.sha256 ?? null,

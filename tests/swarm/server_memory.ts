@@ -23,6 +23,7 @@ import type {
   Secrets,
 } from "server/ports.ts";
 import type { DeltaMaker } from "server/ports_delta.ts";
+import type { StoredFile } from "server/ports_storage.ts";
 import type { Dice } from "./dice.ts";
 
 /** Records that outlive every run of the server. One connection: reads wait for a write. */
@@ -63,6 +64,8 @@ export class MemoryRecords implements RecordStore {
 }
 
 class MemoryFile implements BlobFile, PartFile {
+  modifiedAtMs = 0;
+
   constructor(public bytes: Uint8Array<ArrayBuffer>) {}
 
   get lengthBytes(): number {
@@ -102,6 +105,29 @@ export class MemoryBlobs implements BlobStore {
   /** There is no room for more. */
   full = false;
 
+  /** @param nowMs The server's wall clock, in milliseconds since the epoch. */
+  constructor(readonly nowMs: () => number) {}
+
+  files(): Promise<StoredFile[]> {
+    return Promise.resolve([...this.#files].map(([sha256, file]) => stored(sha256, file)));
+  }
+
+  parts(): Promise<StoredFile[]> {
+    return Promise.resolve([...this.#parts].map(([sha256, { file }]) => stored(sha256, file)));
+  }
+
+  /** Whoever reads here is done before anybody else is asked. */
+  isOpen(): boolean {
+    return false;
+  }
+
+  remove(sha256: string, untilMs: number): Promise<boolean> {
+    const file = this.#files.get(sha256);
+    if (file !== undefined && file.modifiedAtMs > untilMs) return Promise.resolve(false);
+    this.#files.delete(sha256);
+    return Promise.resolve(true);
+  }
+
   lengthOf(sha256: string): Promise<number | null> {
     return Promise.resolve(this.#files.get(sha256)?.lengthBytes ?? null);
   }
@@ -123,6 +149,7 @@ export class MemoryBlobs implements BlobStore {
   openPart(sha256: string, totalBytes: number): Promise<PartFile> {
     const part = this.#parts.get(sha256);
     const file = part?.totalBytes === totalBytes ? part.file : new MemoryFile(new Uint8Array(0));
+    file.modifiedAtMs = this.nowMs();
     this.#parts.set(sha256, { file, totalBytes });
     return Promise.resolve(file);
   }
@@ -141,7 +168,9 @@ export class MemoryBlobs implements BlobStore {
   }
 
   commit(file: PartFile, sha256: string): Promise<void> {
-    this.#files.set(sha256, new MemoryFile((file as MemoryFile).bytes));
+    const whole = new MemoryFile((file as MemoryFile).bytes);
+    whole.modifiedAtMs = this.nowMs();
+    this.#files.set(sha256, whole);
     this.#parts.delete(sha256);
     return Promise.resolve();
   }
@@ -154,6 +183,10 @@ export class MemoryBlobs implements BlobStore {
   bytesOf(sha256: string): Uint8Array<ArrayBuffer> {
     return this.#files.get(sha256)!.bytes;
   }
+}
+
+function stored(sha256: string, { lengthBytes, modifiedAtMs }: MemoryFile): StoredFile {
+  return { sha256, lengthBytes, modifiedAtMs };
 }
 
 /**

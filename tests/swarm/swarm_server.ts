@@ -43,7 +43,7 @@ export const PASSWORD = "swarm";
 export class SwarmServer {
   readonly #parts: ServerParts;
   readonly records = new MemoryRecords();
-  readonly blobs = new MemoryBlobs();
+  readonly blobs: MemoryBlobs;
   #run: Run | undefined;
   /** Its wall clock is so far from the world's, in milliseconds. */
   skewMs = 0;
@@ -52,6 +52,8 @@ export class SwarmServer {
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
+    const { clock } = parts;
+    this.blobs = new MemoryBlobs(() => clock.epochMs + clock.elapsedMs + this.skewMs);
   }
 
   get up(): boolean {
