@@ -12,6 +12,7 @@ import type { EcuProfile } from "shared/protocol/ecu.ts";
 import type { HmiCommand, HmiSnapshot } from "shared/protocol/hmi.ts";
 import { HttpBackend } from "vehicle/adapters/backend_http.ts";
 import { type BootRecord, BootRecordStore } from "vehicle/bootloader/boot_record.ts";
+import { joinBus } from "vehicle/bus/bus_local.ts";
 import { Ecu } from "vehicle/ecu/ecu.ts";
 import { Gateway } from "vehicle/gateway/gateway.ts";
 import { Journal, type JournalState } from "vehicle/gateway/journal.ts";
@@ -181,7 +182,8 @@ export class SwarmVehicle {
     };
     const ecus = plans.map((plan) => this.#ecu(plan, life, clock, () => gateway));
     const gateway: Gateway = new Gateway({
-      ...{ vin, ecus, clock, log, codecs: nodeCodecs, hash: nodeHash, signals: PARKED },
+      ecus: joinBus(ecus, clock),
+      ...{ vin, clock, log, codecs: nodeCodecs, hash: nodeHash, signals: PARKED },
       hmi: wrap.hmi?.(hmi) ?? hmi,
       journal: new Journal(this.#disk("gateway", life)),
       link: wrap.link?.(link) ?? link,
