@@ -28,6 +28,9 @@ import { json, jsonOrNull, type Row, textOrNull } from "./records_statements.ts"
 const Role = z.enum(ROLES);
 const Strings = z.array(z.string());
 const Text = z.string().nullable();
+const ReleaseState = z.enum(["draft", "published"]);
+const CampaignState = z.enum(["running", "halted", "withdrawn"]);
+const Targets = z.record(z.string(), z.string());
 
 const ALL: Page = { limit: -1, after: undefined };
 
@@ -266,7 +269,7 @@ function readRelease(row: Row): ReleaseRow {
     version: String(row.version),
     counter: Number(row.counter),
     sha256: String(row.sha256),
-    state: z.enum(["draft", "published"]).parse(row.state),
+    state: ReleaseState.parse(row.state),
     notes: json(Notes, row.notes),
     rxswin: json(Strings, row.rxswin),
     needs: json(Strings, row.needs),
@@ -279,7 +282,7 @@ function readCampaign(row: Row): CampaignRow {
   return {
     campaign: String(row.campaign),
     number: Number(row.number),
-    state: z.enum(["running", "halted", "withdrawn"]).parse(row.state),
+    state: CampaignState.parse(row.state),
     releases: json(Strings, row.releases),
     createdAt: String(row.created_at),
     createdBy: String(row.created_by),
@@ -292,7 +295,7 @@ function readAssignment(row: Row): AssignmentRow {
     vin: String(row.vin),
     state: EcuState.parse(row.state),
     failure: jsonOrNull(FailureReport, row.failure),
-    targets: json(z.record(z.string(), z.string()), row.targets),
+    targets: json(Targets, row.targets),
     updatedAt: String(row.updated_at),
     heldUntil: Text.parse(row.held_until),
   };

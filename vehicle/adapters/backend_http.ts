@@ -38,18 +38,34 @@ function oddityOf(headers: Headers, carrierSha256: string): string | undefined {
   return `is another file: its ETag is ${etag.slice(0, 100)}`;
 }
 
+/** How requests travel; a simulated world has a network and a time of its own. */
+export interface HttpLine {
+  readonly fetch: (url: URL, init: RequestInit) => Promise<Response>;
+  /** A signal that aborts after so many milliseconds. */
+  readonly timeout: (ms: number) => AbortSignal;
+}
+
+const REAL_LINE: HttpLine = { fetch, timeout: (ms) => AbortSignal.timeout(ms) };
+
 /** The server over HTTP. */
 export class HttpBackend implements Backend {
   readonly #identity: Identity;
-  readonly #places: ServerPlaces;
+  readonly #places: Pick<ServerPlaces, "endpoints" | "forget">;
+  readonly #line: HttpLine;
 
   /**
    * @param identity Who this is.
    * @param places Where the server is.
+   * @param line How requests travel.
    */
-  constructor(identity: Identity, places: ServerPlaces) {
+  constructor(
+    identity: Identity,
+    places: Pick<ServerPlaces, "endpoints" | "forget">,
+    line: HttpLine = REAL_LINE,
+  ) {
     this.#identity = identity;
     this.#places = places;
+    this.#line = line;
   }
 
   async targets(signal: AbortSignal): Promise<DirectorTargets> {
@@ -113,10 +129,10 @@ export class HttpBackend implements Backend {
     const authorization = `Bearer ${this.#identity.secret}`;
     const stop = timeoutMs === undefined
       ? signal
-      : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      : AbortSignal.any([signal, this.#line.timeout(timeoutMs)]);
     let answer: Response;
     try {
-      answer = await fetch(new URL(path, device), {
+      answer = await this.#line.fetch(new URL(path, device), {
         ...init,
         headers: { ...headers, authorization },
         signal: stop,
