@@ -123,7 +123,8 @@ export class Ecu implements EcuService {
     }
     const { records } = this.#parts.slots;
     if (records.affirmed && records.read()[session.boot.slot].successful) return;
-    records.change(session.boot.slot, { successful: true, triesRemaining: 0, verdict: null });
+    const confirmed = { successful: true, triesRemaining: 0, verdict: null, owed: null };
+    records.change(session.boot.slot, confirmed);
     this.#parts.listener.changed(this.serial);
   }
 
