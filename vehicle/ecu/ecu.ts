@@ -11,6 +11,7 @@ import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { BACKOFF_MAX_MS, BACKOFF_MIN_MS } from "shared/limits.ts";
 import type { EcuProfile, ImageMessage } from "shared/protocol/ecu.ts";
 import { boot, type BootResult } from "vehicle/bootloader/boot.ts";
+import type { BootRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuImage, EcuInventory, EcuListener, EcuService } from "vehicle/bus/ecu_port.ts";
 import type { Digest, ImageEnd, Runner, RunningImage } from "vehicle/ports.ts";
 import { readPartition } from "vehicle/storage/staged_file.ts";
@@ -93,7 +94,12 @@ export class Ecu implements EcuService {
   }
 
   begin(image: EcuImage, options: { readonly keepBytes?: number } = {}): number {
-    return this.#update.begin(image, this.#session?.boot.slot ?? null, options);
+    const before = this.#parts.slots.records.read();
+    try {
+      return this.#update.begin(image, this.#session?.boot.slot ?? null, options);
+    } finally {
+      this.#tellSince(before);
+    }
   }
 
   write(bytes: Uint8Array): void {
@@ -108,8 +114,10 @@ export class Ecu implements EcuService {
     return this.#update.verify(image, this.#session?.boot.slot ?? null, signal);
   }
 
-  arm(image: EcuImage, bundle: string | null = null): Promise<void> {
-    return this.#update.arm(image, this.#session?.boot.slot ?? null, bundle);
+  async arm(image: EcuImage, bundle: string | null = null): Promise<void> {
+    const before = this.#parts.slots.records.read();
+    await this.#update.arm(image, this.#session?.boot.slot ?? null, bundle);
+    this.#tellSince(before);
   }
 
   confirm(image: EcuImage): void {
@@ -129,9 +137,17 @@ export class Ecu implements EcuService {
   }
 
   async revert(image: EcuImage, verdict: FailureName | null): Promise<void> {
+    const before = this.#parts.slots.records.read();
     this.#update.disarm(image, verdict);
+    this.#tellSince(before);
     const running = this.#session?.boot.image;
     if (running === undefined || sameImage(running, image)) await this.restart();
+  }
+
+  /** What is reported of the slots is no longer true, once the record was replaced. */
+  #tellSince(before: BootRecord): void {
+    const { slots, listener } = this.#parts;
+    if (slots.records.read() !== before) listener.changed(this.serial);
   }
 
   activeFile(): RandomRead | null {
