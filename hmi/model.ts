@@ -7,7 +7,7 @@
 import type { HmiOffer, HmiSnapshot } from "shared/protocol/hmi.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import type { EcuState, Slot } from "shared/protocol/common.ts";
-import { SEGMENT_BYTES } from "shared/limits.ts";
+import { SEGMENT_BYTES, SYNC_BYTES } from "shared/limits.ts";
 import { formatBytes, formatRate, formatSpan, percent } from "./format.ts";
 import { INERT_PHASES } from "./copy.ts";
 
@@ -57,8 +57,9 @@ export function progressView(progress: NonNullable<HmiSnapshot["progress"]>): Pr
 }
 
 /**
- * What a power cut would leave of the download. A segment counts once it is whole; of a patch it
- * is not known where in it the segments end, only that none is longer than a whole one.
+ * What a power cut would leave of the download. A segment counts once it is whole and synced, some
+ * at a time; of a patch it is not known where in it the segments end, only that none is longer than
+ * a whole one.
  *
  * @param snapshot What the gateway says.
  * @returns Whole percent that are certain to be there afterwards.
@@ -68,7 +69,8 @@ export function keptPercent({ progress, ecus }: HmiSnapshot): number {
   const lostBytes = ecus.reduce((sum, { progress: own }) => {
     if (own === null || own.doneBytes === own.totalBytes) return sum;
     const open = own.via === "full" ? own.doneBytes % SEGMENT_BYTES : SEGMENT_BYTES;
-    return sum + Math.min(own.doneBytes, open);
+    const unsynced = SYNC_BYTES - SEGMENT_BYTES; // Whole segments that wait for their sync at most.
+    return sum + Math.min(own.doneBytes, open + unsynced);
   }, 0);
   return percent(Math.max(0, progress.doneBytes - lostBytes), progress.totalBytes);
 }

@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { MIB } from "shared/limits.ts";
 import { sha256Digest } from "shared/node/digest.ts";
+import type { Carrier } from "shared/protocol/common.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { FileDisk } from "vehicle/adapters/disk_file.ts";
@@ -94,6 +95,13 @@ export class VehicleDisks implements Disposable {
     if (heads === this.#heads && this.#phase !== undefined) return this.#phase;
     this.#heads = heads;
     return this.#phase = this.#look();
+  }
+
+  /** The carrier that a path names, of those that the vehicle was told of. */
+  carrierAt(path: string): Carrier | undefined {
+    return Object.values(this.journal()?.targets?.ecus ?? {})
+      .flatMap((target) => target.carriers)
+      .find(({ carrierSha256 }) => path === `/carriers/${carrierSha256}`);
   }
 
   #look(): DiskPhase | undefined {

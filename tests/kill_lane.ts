@@ -148,8 +148,13 @@ export class KillLane implements AsyncDisposable {
     const guilty = bad ? profile[Math.floor(random() * profile.length)]!.serial : null;
     const next = world.images.round[this.#position % world.images.round.length]!.image;
     const version = `1.${++this.#version}.0`;
-    this.#proxy.trouble = (path) =>
-      path.startsWith("/carriers/") ? { kind: "drip", ...PIECES[step.way] } : undefined;
+    this.#proxy.trouble = (path) => {
+      if (!path.startsWith("/carriers/")) return undefined;
+      // Images that share only their code may have deltas, too: such a one is lost on the line.
+      const isDelta = this.#disks?.carrierAt(path)?.baseSha256 !== undefined;
+      if (step.way === "full" && isDelta) return { kind: "status", status: 404 };
+      return { kind: "drip", ...PIECES[step.way] };
+    };
     const drafts: string[] = [];
     for (const { serial, hardware } of profile) {
       // Beside a bad one stands what would be good by itself.
@@ -222,10 +227,8 @@ export class KillLane implements AsyncDisposable {
 
   /** How the bytes came: by what the vehicle asked for, since a delta may be made too late. */
   #wayOf({ step, asked }: Update): "full" | "delta" {
-    const carriers = Object.values(this.#disks!.journal()?.targets?.ecus ?? {})
-      .flatMap((target) => target.carriers);
-    const fetched = this.#proxy.passed.slice(asked).flatMap(({ path }) =>
-      carriers.find(({ carrierSha256 }) => path === `/carriers/${carrierSha256}`) ?? []
+    const fetched = this.#proxy.passed.slice(asked).flatMap(({ path, trouble }) =>
+      trouble === "drip" ? this.#disks!.carrierAt(path) ?? [] : []
     );
     if (fetched.length === 0) return step.way;
     return fetched.every(({ baseSha256 }) => baseSha256 !== undefined) ? "delta" : "full";
