@@ -76,7 +76,7 @@ export class SlotUpdate {
     // The checkpoint does not say which slot it means: that is certain only while the slot is blank.
     const blank = record[slot].image === null && record[slot].unbootable;
     if (!blank) { // Bad before the first byte.
-      this.#slots.records.write({ ...record, [slot]: emptied(record, slot) });
+      this.#slots.records.change(slot, emptied(record, slot));
     }
     return staged.begin(image, blank ? options : { keepBytes: 0 });
   }
