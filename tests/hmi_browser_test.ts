@@ -188,7 +188,7 @@ Deno.test(
   () =>
     withPage(async (page, vehicle) => {
       await show(page, vehicle, "preparing");
-      await page.getByText("If power is lost now you go on at 58 %").waitFor();
+      await page.getByText("If power is lost now you go on at 50 %").waitFor();
       vehicle.hangUp();
       await page.getByTestId("link-lost").waitFor();
       vehicle.silent = false;
