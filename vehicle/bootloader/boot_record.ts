@@ -4,7 +4,7 @@
  *
  *   0   1  priority; the higher is preferred
  *   1   1  tries remaining
- *   2   1  flags: 1 successful, 2 unbootable, 4 holds an image
+ *   2   1  flags: 1 successful, 2 unbootable, 4 holds an image, 8 its Merkle root is known
  *   3   1  zero
  *   4   4  counter, u32 little-endian
  *   8   8  length of the image, u64
@@ -12,6 +12,9 @@
  *   48  2  verdict: number of the failure that made it unbootable, or 0
  *   50  1  length of the version
  *   51  48 version, UTF-8
+ *   99  32 root over the image's leaves, since schema version 2
+ *
+ * Version 1 had no root and 99 bytes a slot; it is read, and replaced by the next write.
  *
  * @module
  */
@@ -19,9 +22,11 @@ import { fromHex, toHex } from "shared/bytes.ts";
 import { failureByCode, type FailureName, FAILURES } from "shared/failure.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import type { Disk } from "vehicle/ports.ts";
-import { SectorRecord } from "vehicle/storage/sector_record.ts";
+import { type RecordHealth, SectorRecord } from "vehicle/storage/sector_record.ts";
 
-const SLOT_BYTES = 99;
+const SCHEMA = 2;
+const SLOT_BYTES_V1 = 99;
+const SLOT_BYTES = 131;
 const VERSION_BYTES = 48;
 
 /** The image a slot holds. */
@@ -30,6 +35,8 @@ export interface SlotImage {
   readonly lengthBytes: number;
   readonly counter: number;
   readonly version: string;
+  /** Root over its leaves, hex: by it, damage is found and healed leaf by leaf. */
+  readonly merkleRoot?: string | undefined;
 }
 
 /** What the loader knows of one slot. */
@@ -67,7 +74,8 @@ export class BootRecordStore {
 
   /** @param disk The boot partition: 2048 sectors. */
   constructor(disk: Disk) {
-    this.#record = new SectorRecord(disk, { magic: "BOOT", sectors: [0, disk.sectors >> 1] });
+    const sectors = [0, disk.sectors >> 1] as const;
+    this.#record = new SectorRecord(disk, { magic: "BOOT", sectors, version: SCHEMA });
   }
 
   /**
@@ -88,14 +96,33 @@ export class BootRecordStore {
     return this.#affirmed;
   }
 
+  /** How the two copies are; changes nothing. */
+  health(): RecordHealth {
+    return this.#record.health();
+  }
+
+  /**
+   * Makes both copies say what is known, so that no single damage takes the record back in time:
+   * an older copy may still call a trial what has been confirmed since.
+   *
+   * @returns How they were before; `lost` if nothing is known to make them of.
+   */
+  even(): RecordHealth {
+    const known = this.#known;
+    const health = this.#record.even();
+    if (health !== "lost" || known === undefined || isEmpty(known)) return health;
+    this.write(known);
+    this.#record.even();
+    return "rotten";
+  }
+
   #load(): BootRecord {
-    const payload = this.#record.read();
-    if (payload === undefined || payload.length !== 2 * SLOT_BYTES) {
-      return { A: EMPTY_SLOT, B: EMPTY_SLOT };
-    }
+    const [copy] = this.#record.copies();
+    const slotBytes = copy?.version === 1 ? SLOT_BYTES_V1 : SLOT_BYTES;
+    if (copy?.payload.length !== 2 * slotBytes) return { A: EMPTY_SLOT, B: EMPTY_SLOT };
     return {
-      A: decode(payload.subarray(0, SLOT_BYTES)),
-      B: decode(payload.subarray(SLOT_BYTES)),
+      A: decode(copy.payload.subarray(0, slotBytes)),
+      B: decode(copy.payload.subarray(slotBytes)),
     };
   }
 
@@ -131,6 +158,11 @@ export function counterFloor(record: BootRecord): number {
   return Math.max(0, ...confirmed.map((slot) => slot.image?.counter ?? 0));
 }
 
+/** Whether a record names no image at all. */
+export function isEmpty({ A, B }: BootRecord): boolean {
+  return A.image === null && B.image === null;
+}
+
 /** The other slot. */
 export function otherSlot(slot: Slot): Slot {
   return slot === "A" ? "B" : "A";
@@ -141,7 +173,9 @@ function encode(slot: SlotRecord): Uint8Array {
   const view = new DataView(bytes.buffer);
   view.setUint8(0, slot.priority);
   view.setUint8(1, slot.triesRemaining);
-  const flags = (slot.successful ? 1 : 0) | (slot.unbootable ? 2 : 0) | (slot.image ? 4 : 0);
+  const root = slot.image?.merkleRoot;
+  const flags = (slot.successful ? 1 : 0) | (slot.unbootable ? 2 : 0) | (slot.image ? 4 : 0) |
+    (root === undefined ? 0 : 8);
   view.setUint8(2, flags);
   view.setUint16(48, slot.verdict === null ? 0 : FAILURES[slot.verdict].code, true);
   if (slot.image) {
@@ -151,12 +185,13 @@ function encode(slot: SlotRecord): Uint8Array {
     const version = new TextEncoder().encode(slot.image.version).subarray(0, VERSION_BYTES);
     view.setUint8(50, version.length);
     bytes.set(version, 51);
+    if (root !== undefined) bytes.set(fromHex(root), SLOT_BYTES_V1);
   }
   return bytes;
 }
 
 function decode(bytes: Uint8Array): SlotRecord {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, SLOT_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const flags = view.getUint8(2);
   const verdict = view.getUint16(48, true);
   const versionBytes = Math.min(view.getUint8(50), VERSION_BYTES);
@@ -172,6 +207,7 @@ function decode(bytes: Uint8Array): SlotRecord {
       lengthBytes: Number(view.getBigUint64(8, true)),
       sha256: toHex(bytes.subarray(16, 48)),
       version: new TextDecoder().decode(bytes.subarray(51, 51 + versionBytes)),
+      ...((flags & 8) === 0 ? {} : { merkleRoot: toHex(bytes.subarray(SLOT_BYTES_V1)) }),
     },
   };
 }

@@ -10,6 +10,7 @@ import type { FailureName } from "shared/failure.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { BootRecord, SlotImage } from "vehicle/bootloader/boot_record.ts";
+import type { SlotCare } from "./slot_care.ts";
 
 /** What runs on an ECU. */
 export interface Running {
@@ -49,6 +50,8 @@ export type EcuImage = SlotImage;
 /** One ECU, as the gateway reaches it. */
 export interface EcuPort {
   readonly serial: string;
+  /** Keeps it sound while nothing is installed. */
+  readonly care: SlotCare;
   inventory(): EcuInventory;
   /**
    * Makes the inactive slot ready for an image: bad before the first byte.
@@ -74,7 +77,18 @@ export interface EcuPort {
    * @throws {UpdateFailure} `slotDigestDiffers`; what was written is forgotten then.
    */
   verify(image: EcuImage, signal?: AbortSignal): Promise<void>;
-  /** Marks the slot for trial; it must have been verified. */
+  /**
+   * Proves the image that is to be the way back, by reading its slot: an image runs from memory, and
+   * its slot may have rotted meanwhile. To be asked before anything is written.
+   *
+   * @throws {UpdateFailure} `fallbackUnsound` if it does not hold.
+   */
+  proveFallback(signal?: AbortSignal): Promise<void>;
+  /**
+   * Marks the slot for trial; it must have been verified.
+   *
+   * @throws {UpdateFailure} `fallbackUnsound` if there would be no sound way back.
+   */
   arm(image: EcuImage): Promise<void>;
   /** Boots what the record says. */
   restart(): Promise<void>;

@@ -14,8 +14,10 @@ import { boot, type BootResult } from "vehicle/bootloader/boot.ts";
 import type { EcuImage, EcuInventory, EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { Digest, ImageEnd, Runner, RunningImage } from "vehicle/ports.ts";
 import { readPartition } from "vehicle/storage/staged_file.ts";
+import { EcuCare } from "./care.ts";
 import { Health, isExcused, JUDGE_EVERY_MS, type Verdict, verdictOfEnd } from "./health.ts";
 import { type EcuSlots, SlotUpdate } from "./slot_update.ts";
+import { LastWords } from "./trial_log.ts";
 
 /** What an ECU is made of. */
 export interface EcuParts {
@@ -32,6 +34,7 @@ interface Session {
   readonly health: Health;
   readonly image: RunningImage;
   readonly stop: AbortController;
+  readonly words: LastWords;
 }
 
 /** The default trial: ten seconds, none for an opaque image without a self-test (system.md). */
@@ -44,6 +47,7 @@ function trialMsOf(profile: EcuProfile): number {
 export class Ecu implements EcuPort {
   readonly #parts: EcuParts;
   readonly #update: SlotUpdate;
+  readonly care: EcuCare;
   #session: Session | undefined;
   #verdictDetail: string | null = null;
   #crashes = 0;
@@ -56,6 +60,11 @@ export class Ecu implements EcuPort {
   constructor(parts: EcuParts) {
     this.#parts = parts;
     this.#update = new SlotUpdate(parts.slots, parts.profile.slotBytes, parts);
+    this.care = new EcuCare({
+      ...parts,
+      serial: parts.profile.serial,
+      running: () => this.#session?.boot.slot ?? null,
+    });
   }
 
   get serial(): string {
@@ -104,6 +113,11 @@ export class Ecu implements EcuPort {
     return this.#update.verify(image, this.#session?.boot.slot ?? null, signal);
   }
 
+  proveFallback(signal?: AbortSignal): Promise<void> {
+    const running = this.#session?.boot.slot;
+    return running === undefined ? Promise.resolve() : this.#update.proveFallback(running, signal);
+  }
+
   arm(image: EcuImage): Promise<void> {
     return this.#update.arm(image, this.#session?.boot.slot ?? null);
   }
@@ -120,6 +134,7 @@ export class Ecu implements EcuPort {
     const { records } = this.#parts.slots;
     if (records.affirmed && records.read()[session.boot.slot].successful) return;
     records.change(session.boot.slot, { successful: true, triesRemaining: 0, verdict: null });
+    records.even(); // The older copy calls it a trial: damage to this one must not bring that back.
     this.#parts.listener.changed(this.serial);
   }
 
@@ -185,6 +200,7 @@ export class Ecu implements EcuPort {
     if (result !== null) {
       const { slot, image, file } = result;
       const health = new Health(clock.monotonic(), trialMsOf(profile));
+      const words = new LastWords(clock.monotonic());
       const stop = new AbortController();
       const current = () => !stop.signal.aborted;
       const proved = {
@@ -201,10 +217,14 @@ export class Ecu implements EcuPort {
         version: image.version,
       } as const;
       const running = runner.start(proved, message, {
-        message: (said) => current() && this.#hear(said, health),
+        message: (said) => {
+          if (!current()) return;
+          words.hear(said, clock.monotonic());
+          this.#hear(said, health);
+        },
         ended: (end) => current() && this.#ended(end),
       });
-      this.#session = { boot: result, health, image: running, stop };
+      this.#session = { boot: result, health, image: running, stop, words };
       this.#judgeLoop(this.#session);
     }
     listener.changed(profile.serial);
@@ -261,12 +281,21 @@ export class Ecu implements EcuPort {
     this.#verdictDetail = verdict.detail.slice(0, 1000);
     try {
       this.#punish(session, verdict.failure);
+      this.#writeLog(session, verdict);
     } catch (error) {
       // The try was taken before the boot: even a verdict that is lost leaves few of them.
       if (!(error instanceof UpdateFailure)) throw error;
       this.#verdictDetail = error.message;
     }
     this.start().catch(() => {}); // Only without power.
+  }
+
+  /** After the verdict, which counts; before the way back, which would take the words along. */
+  #writeLog({ boot, words }: Session, verdict: Verdict): void {
+    const { profile: { serial }, slots, clock } = this.#parts;
+    if (slots.records.read()[boot.slot].verdict !== verdict.failure) return; // No trial has failed.
+    const { image } = boot;
+    this.care.log.write({ serial, image, verdict, lines: words.lines(), nowMs: clock.now() });
   }
 
   #punish({ boot, image }: Session, failure: FailureName): void {

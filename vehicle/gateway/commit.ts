@@ -27,6 +27,9 @@ export type TrialEnd =
 /** Told of every step. */
 export type OnState = (serial: string, state: EcuState) => void;
 
+/** Gives an ECU a sound way back. */
+export type Secure = (ecu: EcuPort) => Promise<void>;
+
 /** How often the trials are looked at without a ring. */
 const LOOK_EVERY_MS = 500;
 
@@ -35,12 +38,23 @@ const LOOK_EVERY_MS = 500;
  *
  * @param members The ECUs.
  * @param onState Told of every step.
+ * @param secure Gives an ECU a sound way back, or throws.
  * @throws {UpdateFailure} If a slot no longer holds its image; then all must be taken back.
  */
-export async function armAll(members: readonly Member[], onState: OnState): Promise<void> {
+export async function armAll(
+  members: readonly Member[],
+  onState: OnState,
+  secure: Secure,
+): Promise<void> {
   for (const { ecu, image } of members) {
     onState(ecu.serial, "installing");
-    await ecu.arm(image);
+    try {
+      await ecu.arm(image);
+    } catch (error) {
+      if (!(error instanceof UpdateFailure) || error.failure !== "fallbackUnsound") throw error;
+      await secure(ecu);
+      await ecu.arm(image);
+    }
     onState(ecu.serial, "installed");
   }
 }

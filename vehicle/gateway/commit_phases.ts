@@ -7,7 +7,7 @@
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { MAX_INTERRUPTED_TRIALS } from "shared/limits.ts";
 import type { Link } from "vehicle/ports.ts";
-import { armAll, confirmAll, type OnState, rollBackAll, trialAll } from "./commit.ts";
+import { armAll, confirmAll, type OnState, rollBackAll, type Secure, trialAll } from "./commit.ts";
 import type { Ledger } from "./ledger.ts";
 import { failureReport } from "./report.ts";
 import type { Wake } from "./wake.ts";
@@ -17,9 +17,9 @@ function onState(ledger: Ledger): OnState {
 }
 
 /** Marks all slots for trial; one that no longer holds its image takes all back. */
-export async function installing(ledger: Ledger): Promise<void> {
+export async function installing(ledger: Ledger, secure: Secure): Promise<void> {
   try {
-    await armAll(ledger.members(), onState(ledger));
+    await armAll(ledger.members(), onState(ledger), secure);
     ledger.take("armed");
   } catch (error) {
     if (!(error instanceof UpdateFailure)) throw error;

@@ -14,11 +14,11 @@ import {
   POLL_MS,
   POSTPONE_MS,
 } from "shared/limits.ts";
+import { type Precondition, PRECONDITIONS } from "shared/protocol/common.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiCommand, Signals } from "shared/protocol/hmi.ts";
 import type { LastError } from "shared/protocol/messages.ts";
-import { stillShown } from "shared/supervise.ts";
 import type { EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { HmiPort, Link } from "vehicle/ports.ts";
 import { confirming, installing, rollingBack, trying } from "./commit_phases.ts";
@@ -28,10 +28,11 @@ import type { Journal } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
 import { type PlanStep, planUpdate } from "./plan.ts";
 import { prepareEcu, type PrepareParts } from "./prepare.ts";
-import { failureReport } from "./report.ts";
+import { errorField, failureReport } from "./report.ts";
 import { Reporter } from "./reporter.ts";
 import { judge } from "./signals.ts";
 import type { Phase } from "./update_table.ts";
+import { type Upkeep, upkeepOf } from "./upkeep.ts";
 import { Wake } from "./wake.ts";
 
 /** What the gateway is made of. */
@@ -48,6 +49,8 @@ export interface GatewayParts extends PrepareParts {
   readonly log: (line: string) => void;
   /** Why the run before this one ended, if it crashed. */
   readonly lastError?: LastError;
+  /** The size of a leaf; another one than the wire's in small worlds only. */
+  readonly leafBytes?: number;
 }
 
 /** The central gateway. */
@@ -59,6 +62,7 @@ export class Gateway implements EcuListener {
   readonly #reporter: Reporter;
   readonly #director: DirectorWatch;
   readonly #consent: Consent;
+  readonly #upkeep: Upkeep;
   /** Ends work that a newer offer made pointless. */
   #work = new AbortController();
   /** How often storage failed since a slot was last filled or given up. */
@@ -73,15 +77,17 @@ export class Gateway implements EcuListener {
     this.#reporter = new Reporter({
       ...parts,
       starts: this.#ledger.state.starts,
-      report: () => {
-        const lastError = stillShown(parts.lastError, this.#clock.now());
-        return {
-          campaign: this.#ledger.state.campaign,
-          ecus: this.#ledger.reports(),
-          ...(lastError === undefined ? {} : { lastError }),
-        };
-      },
+      report: () => ({
+        campaign: this.#ledger.state.campaign,
+        ecus: this.#ledger.reports(),
+        ...this.#upkeep.reports(),
+        ...errorField(parts.lastError, this.#clock.now()),
+      }),
+      trialLogs: () => this.#upkeep.trialLogs(),
+      logsDelivered: (logs) => this.#upkeep.logsDelivered(logs),
     });
+    const mayRestart = () => this.#mayRestart(PRECONDITIONS);
+    this.#upkeep = upkeepOf(parts, this.#ledger, { reporter: this.#reporter, mayRestart });
     this.#director = new DirectorWatch({
       ...parts,
       seenVersion: this.#ledger.state.directorVersion,
@@ -92,6 +98,8 @@ export class Gateway implements EcuListener {
       serverReachable: this.#director.reachable,
       brokerConnected: parts.link.connected,
       checkedAt: this.#director.checkedAt,
+      rotOf: (serial) => this.#upkeep.failureOf(serial),
+      mixed: this.#upkeep.mixed,
     }));
     parts.hmi.onCommand((command) => this.#command(command));
   }
@@ -125,6 +133,7 @@ export class Gateway implements EcuListener {
    * @param signal Ends all loops.
    */
   async run(signal: AbortSignal): Promise<void> {
+    this.#upkeep.begin();
     this.#ledger.told();
     await Promise.all([this.#reporter.run(signal), this.#director.run(signal), this.#loop(signal)]);
   }
@@ -155,7 +164,7 @@ export class Gateway implements EcuListener {
     ready: (signal) => this.#ready(signal),
     postponed: (signal) => this.#postponed(signal),
     waiting: (signal) => this.#waiting(signal),
-    installing: () => installing(this.#ledger),
+    installing: (signal) => installing(this.#ledger, (ecu) => this.#upkeep.secure(ecu, signal)),
     trialAll: (signal) => trying(this.#ledger, { ...this.#parts, wake: this.#wake, signal }),
     confirmAll: () => confirming(this.#ledger),
     rollBackAll: () => rollingBack(this.#ledger),
@@ -176,8 +185,9 @@ export class Gateway implements EcuListener {
     const offer = this.#director.targets;
     const ledger = this.#ledger;
     if (offer === null || offer.campaign === null || offer.campaign === ledger.state.concluded) {
-      return await this.#wake.wait(POLL_MS, signal);
+      return await this.#wake.wait(await this.#upkeep.step(signal), signal);
     }
+    this.#upkeep.interrupt();
     ledger.begin(offer);
     const begun = {
       campaign: offer.campaign,
@@ -235,6 +245,7 @@ export class Gateway implements EcuListener {
     const ledger = this.#ledger;
     const ecu = this.#parts.ecus.find((one) => one.serial === step.serial)!;
     ledger.setState(step.serial, "downloading");
+    await this.#upkeep.secure(ecu, signal, { patient: true });
     await prepareEcu(step, ecu, this.#parts, {
       signal,
       progress: (doneBytes, totalBytes, via) =>
@@ -280,11 +291,13 @@ export class Gateway implements EcuListener {
     const ledger = this.#ledger;
     ledger.setAll("waiting");
     if (this.#consent.answer(ledger.state.campaign) === "cancel") return ledger.take("canceled");
-    const checks = judge(ledger.targets?.preconditions ?? [], this.#consent.signals);
-    if (this.#parts.consent === "auto" || checks.every((check) => check.ok)) {
-      return ledger.take("satisfied");
-    }
+    if (this.#mayRestart(ledger.targets?.preconditions ?? [])) return ledger.take("satisfied");
     await this.#wake.wait(POLL_MS, signal);
+  }
+
+  #mayRestart(preconditions: readonly Precondition[]): boolean {
+    return this.#parts.consent === "auto" ||
+      judge(preconditions, this.#consent.signals).every((check) => check.ok);
   }
 
   async #reporting(signal: AbortSignal): Promise<void> {

@@ -29,6 +29,8 @@ export interface GatewayView {
   readonly serverReachable: boolean;
   readonly brokerConnected: boolean;
   readonly checkedAt: string | null;
+  /** Rot has left the vehicle with half a bundle. */
+  readonly mixed?: boolean;
 }
 
 /**
@@ -59,7 +61,7 @@ export function hmiSnapshot(view: GatewayView): HmiSnapshot {
     checks: judge(view.targets?.preconditions ?? [], view.signals),
     trial: gatewayPhase === "trialAll" ? trial(view) : null,
     result: journal.result,
-    driveLock: COMMITTED.includes(gatewayPhase),
+    driveLock: COMMITTED.includes(gatewayPhase) || view.mixed === true,
     ecus: [...reports],
     displays: { ...view.displays },
     signals: view.signals,

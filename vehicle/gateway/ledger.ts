@@ -18,6 +18,7 @@ import type { Member } from "./commit.ts";
 import { hmiSnapshot } from "./hmi_view.ts";
 import { type Journal, type JournalEcu, type JournalState, NEW_JOURNAL } from "./journal.ts";
 import { imageOf, type PlanStep } from "./plan.ts";
+import { rebuildJournal } from "./rebuild.ts";
 import { ecuReport, failureReport, type Progress } from "./report.ts";
 import type { Reporter } from "./reporter.ts";
 import { resultOf } from "./result.ts";
@@ -40,6 +41,10 @@ export interface Surroundings {
   readonly serverReachable: boolean;
   readonly brokerConnected: boolean;
   readonly checkedAt: string | null;
+  /** What an ECU suffers from beside updates. */
+  readonly rotOf: (serial: string) => FailureReport | null;
+  /** Rot has left the vehicle with half a bundle. */
+  readonly mixed: boolean;
 }
 
 /** Where the update stands. */
@@ -120,7 +125,7 @@ export class Ledger {
     if (ecu === undefined || (ecu.state === state && failure === undefined)) return;
     const next: JournalEcu = { ...ecu, state, failure: failure ?? ecu.failure };
     this.#state = { ...this.#state, ecus: { ...this.#state.ecus, [serial]: next } };
-    this.#reporter?.event(serial, state, failure ?? null);
+    this.#reporter?.event(serial, state, failure === undefined ? {} : { failure });
     this.told();
   }
 
@@ -215,6 +220,7 @@ export class Ledger {
         this.#state.ecus[inventory.serial],
         this.#targets,
         this.#progress.get(inventory.serial) ?? null,
+        this.#surroundings?.().rotOf(inventory.serial) ?? null,
       )
     );
   }
@@ -249,6 +255,20 @@ export class Ledger {
     return Math.min(Math.max(1, seconds), 2 ** 32); // Times 2 ** 20 it stays a safe integer.
   }
 
+  /** A journal that was lost, as far as the targets and the boot records tell. */
+  #rebuilt(): [JournalState, DirectorTargets | null] {
+    try {
+      const targets = this.#parts.journal.readTargets() ?? null;
+      return [
+        targets === null ? NEW_JOURNAL : rebuildJournal(targets, this.inventories()),
+        targets,
+      ];
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error;
+      return [NEW_JOURNAL, null];
+    }
+  }
+
   /** What was remembered; a memory that contradicts itself is none. */
   #recall(): [JournalState, DirectorTargets | null] {
     const { journal, log } = this.#parts;
@@ -261,7 +281,7 @@ export class Ledger {
     } catch (error) {
       if (!(error instanceof UpdateFailure)) throw error;
       log(`journal: ${error.failure}: ${error.message}`);
-      return [NEW_JOURNAL, null];
+      return error.failure === "recordLost" ? this.#rebuilt() : [NEW_JOURNAL, null];
     }
   }
 }
