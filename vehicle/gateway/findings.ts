@@ -54,7 +54,7 @@ export class Findings {
     const at = isoTime(clock.now());
     this.#found.delete(keyOf(place)); // The newest stands last.
     this.#found.set(keyOf(place), { ...place, at, failure: report, healedAt: null });
-    log(`${place.ecu}: ${failure.failure}: ${failure.message}`);
+    log(`upkeep: ${place.ecu}: ${failure.failure}: ${failure.message}`);
     event(place.ecu, stateOf(place.ecu), { failure: report });
     changed();
   }
@@ -65,7 +65,7 @@ export class Findings {
     const before = this.#found.get(keyOf(place));
     if (before === undefined || before.healedAt !== null) return;
     this.#found.set(keyOf(place), { ...before, healedAt: isoTime(clock.now()) });
-    log(`${place.ecu}: ${note}`);
+    log(`upkeep: ${place.ecu}: ${note}`);
     event(place.ecu, stateOf(place.ecu), { note });
     changed();
   }

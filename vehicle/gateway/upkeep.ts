@@ -187,7 +187,7 @@ export class Upkeep {
     if (why === undefined) return 0;
     const next = { atMs: clock.monotonic() + pauseMs, pauseMs: 2 * pauseMs };
     this.#patience.set(key, { ...next, pauseMs: Math.min(next.pauseMs, HEAL_BACKOFF_MAX_MS) });
-    this.#retreat.failed(why);
+    this.#retreat.failed();
     return pauseMs;
   }
 

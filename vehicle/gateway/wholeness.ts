@@ -6,7 +6,6 @@
  * @module
  */
 import type { Clock } from "shared/clock.ts";
-import type { UpdateFailure } from "shared/failure.ts";
 import { HEAL_PATIENCE_MS } from "shared/limits.ts";
 import { isEmpty, type SlotImage } from "vehicle/bootloader/boot_record.ts";
 import type { EcuPort } from "vehicle/bus/ecu_port.ts";
@@ -109,7 +108,6 @@ export interface RetreatParts {
 export class Retreat {
   readonly #parts: RetreatParts;
   #sinceMs: number | undefined;
-  #hopeless = false;
 
   /** @param parts What it works with. */
   constructor(parts: RetreatParts) {
@@ -117,14 +115,13 @@ export class Retreat {
   }
 
   /** Healing failed once more. */
-  failed(why: UpdateFailure): void {
+  failed(): void {
     this.#sinceMs ??= this.#parts.clock.monotonic();
-    if (why.failure === "healSourceMissing") this.#hopeless = true;
   }
 
   /** Nothing is astray. */
   whole(): void {
-    [this.#sinceMs, this.#hopeless] = [undefined, false];
+    this.#sinceMs = undefined;
     if (this.#parts.state().retreat === true) this.#parts.remember({ retreat: false });
   }
 
@@ -138,8 +135,8 @@ export class Retreat {
   async step(astray: readonly string[], signal: AbortSignal): Promise<boolean> {
     const { clock, ecus, state, remember, mayRestart, log } = this.#parts;
     const { members } = state();
-    const patient = !this.#hopeless &&
-      (this.#sinceMs === undefined || clock.monotonic() - this.#sinceMs < HEAL_PATIENCE_MS);
+    const patient = this.#sinceMs === undefined ||
+      clock.monotonic() - this.#sinceMs < HEAL_PATIENCE_MS;
     const begun = state().retreat === true;
     if (!begun && (patient || !mayRestart())) return false;
     const bundle = ecus.filter(({ serial }) => members.includes(serial));
