@@ -44,7 +44,12 @@ export class Findings {
     this.#parts = parts;
   }
 
-  /** Something is rotten; told again only when the reason is another. */
+  /** Something is rotten, if that is not known yet. */
+  rotten(place: RotPlace, failure: UpdateFailure): void {
+    if (this.#found.get(keyOf(place))?.healedAt !== null) this.found(place, failure);
+  }
+
+  /** Something is rotten, or why it stays so; told again only when the reason is another. */
   found(place: RotPlace, failure: UpdateFailure): void {
     const { clock, log, event, stateOf, changed } = this.#parts;
     const before = this.#found.get(keyOf(place));

@@ -66,7 +66,7 @@ export class Upkeep {
       findings: this.findings,
       rotten: (ecu, watched) => {
         this.#rotten.add(keyOf(ecu, watched));
-        this.findings.found(placeOf(ecu, watched), rotFailure(ecu, watched));
+        this.findings.rotten(placeOf(ecu, watched), rotFailure(ecu, watched));
       },
     });
   }
@@ -126,7 +126,7 @@ export class Upkeep {
           throw unsound;
         }
         if (watched === undefined) throw unsound;
-        this.findings.found(placeOf(ecu, watched), rotFailure(ecu, watched));
+        this.findings.rotten(placeOf(ecu, watched), rotFailure(ecu, watched));
         const why = await this.#tryToHeal(ecu, watched, signal);
         if (why === undefined) continue;
         if (options.patient !== true || why.kind.stage !== "download") {
@@ -182,7 +182,7 @@ export class Upkeep {
     const key = keyOf(ecu, watched);
     const { atMs, pauseMs } = this.#patience.get(key) ?? { atMs: 0, pauseMs: BACKOFF_MIN_MS };
     if (clock.monotonic() < atMs) return atMs - clock.monotonic();
-    this.findings.found(placeOf(ecu, watched), rotFailure(ecu, watched));
+    this.findings.rotten(placeOf(ecu, watched), rotFailure(ecu, watched));
     const why = await this.#tryToHeal(ecu, watched, signal);
     if (why === undefined) return 0;
     const next = { atMs: clock.monotonic() + pauseMs, pauseMs: 2 * pauseMs };
