@@ -119,7 +119,8 @@ export const GATEWAY_DISK_BYTES: number = SECTORS * 512;
 
 /** The gateway's durable memory. */
 export class Journal implements GatewayRecords {
-  #lost = false;
+  /** How the journal was at power-on, until it was looked at: by then it has been written. */
+  #atFirst: RecordHealth | undefined;
   readonly #journal: DurableArea;
   readonly #targets: DurableArea;
 
@@ -149,9 +150,10 @@ export class Journal implements GatewayRecords {
    */
   read(): JournalState {
     const bytes = this.#journal.read();
+    const health = this.#journal.health();
+    if (health === "rotten" || health === "lost") this.#atFirst ??= health;
     if (bytes === undefined) {
-      if (this.#journal.health() !== "lost") return NEW_JOURNAL;
-      this.#lost = true;
+      if (health !== "lost") return NEW_JOURNAL;
       const message = "Cannot read the journal: neither of its two copies is whole";
       throw new UpdateFailure("recordLost", "journal", message);
     }
@@ -190,10 +192,10 @@ export class Journal implements GatewayRecords {
     return areas.map(([record, area]) => {
       const health = area.health();
       if (repair || health === "rotten") area.even();
-      // What was lost at power-on has been begun anew since; it is told once.
-      const lost = record === "journal" && this.#lost;
-      if (lost) this.#lost = false;
-      return { record, health: lost ? "lost" : health };
+      if (record !== "journal" || this.#atFirst === undefined) return { record, health };
+      const atFirst = this.#atFirst;
+      this.#atFirst = undefined; // Told once.
+      return { record, health: atFirst };
     });
   }
 }

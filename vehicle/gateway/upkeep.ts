@@ -94,6 +94,7 @@ export class Upkeep {
       pauseMs = Math.min(pauseMs, this.#scrub.step());
     });
     for (const ecu of this.#parts.ecus) {
+      this.#closeStale(ecu);
       for (const watched of this.#sick(ecu)) {
         pauseMs = Math.min(pauseMs, await this.#heal(ecu, watched, signal));
       }
@@ -166,6 +167,16 @@ export class Upkeep {
   logsDelivered(logs: readonly TrialLog[]): void {
     for (const { ecu: serial, id } of logs) {
       this.#parts.ecus.find((ecu) => ecu.serial === serial)?.care.trialLogReported(id);
+    }
+  }
+
+  /** What rotted in a slot is no trouble any more once another image lies there. */
+  #closeStale(ecu: EcuPort): void {
+    const sick = this.#sick(ecu).map(({ slot }) => slot);
+    for (const slot of ["A", "B"] as const) {
+      if (sick.includes(slot)) continue;
+      const place = { ecu: ecu.serial, what: `slot ${slot}` };
+      this.findings.healed(place, `slot ${slot} of ${ecu.serial} holds another image now`);
     }
   }
 

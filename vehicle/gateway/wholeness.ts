@@ -140,7 +140,8 @@ export class Retreat {
     const begun = state().retreat === true;
     if (!begun && (patient || !mayRestart())) return false;
     const bundle = ecus.filter(({ serial }) => members.includes(serial));
-    if (!astray.every((serial) => members.includes(serial))) return false;
+    // Alone it runs its older image already; one beside the bundle has no part in it.
+    if (members.length < 2 || !astray.every((serial) => members.includes(serial))) return false;
     const ways = bundle.map((ecu) => ({ ecu, older: olderOf(ecu) }));
     if (ways.some(({ older }) => older === undefined)) return false;
     for (const { ecu, older } of ways) {
