@@ -62,7 +62,7 @@ Deno.test("every bit of either copy of a checkpoint: at worst the download begin
   }
 });
 
-Deno.test("every bit of either head, and of every byte used of either area, of the journal: nothing is lost", async () => {
+Deno.test("every bit of either head, and of every fifth byte used of either area, of the journal: nothing is lost", async () => {
   const vehicle = await updated();
   const { gateway } = vehicle.power;
   const known: JournalState = new Journal(gateway).read();
@@ -72,7 +72,7 @@ Deno.test("every bit of either head, and of every byte used of either area, of t
   const flips = [
     ...[0, 32].flatMap((sector) => Array.from({ length: SECTOR_BITS }, (_, bit) => [sector, bit])),
     ...areas.flatMap((sector) =>
-      Array.from({ length: usedBytes }, (_, at) => [sector, at * 8 + at % 8])
+      Array.from({ length: Math.ceil(usedBytes / 5) }, (_, i) => [sector, i * 40 + i % 40])
     ),
   ] as const;
   for (const [sector, bit] of flips) {

@@ -15,6 +15,7 @@ import {
   toldNotes,
   updated,
 } from "./rot_world.ts";
+import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
 import { everyEcu } from "./sim_bundle.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
 
@@ -213,3 +214,19 @@ for (const healable of [true, false]) {
     }
   });
 }
+
+Deno.test("an image whose root was never written down gets it from the scrub while it is whole, and can be healed then", async () => {
+  const vehicle = await updated();
+  const { running } = slotsOf(vehicle, "body");
+  const { record } = vehicle.ecu("body").inventory();
+  const { boot } = vehicle.disksOf("body");
+  const { merkleRoot, ...image } = record[running].image!;
+  vehicle.cut(() => "new");
+  new BootRecordStore(boot).write({ ...record, [running]: { ...record[running], image } });
+  vehicle.powerOn();
+  await vehicle.until(() => vehicle.allRun("2.0.0"), "it runs");
+  await vehicle.pass(ROUND_MS);
+  assertEquals(vehicle.ecu("body").inventory().record[running].image!.merkleRoot, merkleRoot);
+  vehicle.disksOf("body")[running].flip(5, 9);
+  await vehicle.until(() => isSound(vehicle, "body", running), "it is healed", 2 * 60_000);
+});

@@ -155,7 +155,15 @@ export class EcuCare implements SlotCare {
   }
 
   evenRecords(): RecordState[] {
-    return this.#each((one) => one.even());
+    const before = this.#each((one) => one.even());
+    // What is lost there is lost: an empty one is as good, and can be kept whole again.
+    for (const { record, health } of before) {
+      if (health !== "lost" || record === "boot record") continue;
+      const one = record === "checkpoint" ? this.#checkpoint : this.log;
+      one.empty();
+      one.even();
+    }
+    return before;
   }
 
   trialLog(): TrialLog | null {

@@ -280,8 +280,7 @@ export class Ecu implements EcuPort {
     session.stop.abort(); // One verdict a boot.
     this.#verdictDetail = verdict.detail.slice(0, 1000);
     try {
-      this.#punish(session, verdict.failure);
-      this.#writeLog(session, verdict);
+      this.#punish(session, verdict);
     } catch (error) {
       // The try was taken before the boot: even a verdict that is lost leaves few of them.
       if (!(error instanceof UpdateFailure)) throw error;
@@ -290,18 +289,23 @@ export class Ecu implements EcuPort {
     this.start().catch(() => {}); // Only without power.
   }
 
-  /** After the verdict, which counts; before the way back, which would take the words along. */
-  #writeLog({ boot, words }: Session, verdict: Verdict): void {
-    const { profile: { serial }, slots, clock } = this.#parts;
-    if (slots.records.read()[boot.slot].verdict !== verdict.failure) return; // No trial has failed.
-    const { image } = boot;
-    this.care.log.write({ serial, image, verdict, lines: words.lines(), nowMs: clock.now() });
+  /** Before the verdict: a cut in between has the trial repeated, and its log written again. */
+  #writeLog({ boot: { image }, words }: Session, verdict: Verdict): void {
+    const { profile: { serial }, clock } = this.#parts;
+    try {
+      this.care.log.write({ serial, image, verdict, lines: words.lines(), nowMs: clock.now() });
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error; // The verdict counts, with a log or without.
+    }
   }
 
-  #punish({ boot, image }: Session, failure: FailureName): void {
+  #punish(session: Session, verdict: Verdict): void {
+    const { boot, image } = session;
+    const { failure } = verdict;
     const { slots, clock } = this.#parts;
     const patient = isExcused(failure) && boot.triesRemaining > 0;
     if (!patient && !slots.records.read()[boot.slot].successful) {
+      this.#writeLog(session, verdict);
       slots.records.change(boot.slot, { unbootable: true, verdict: failure });
       return;
     }

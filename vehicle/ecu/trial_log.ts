@@ -145,8 +145,13 @@ export class TrialLogStore {
   /** The server has it: it is told once. */
   clear(id: string): void {
     if (this.waiting()?.id !== id) return;
-    this.#area.write(new Uint8Array(0));
+    this.empty();
     this.#area.even(); // The older copy must not tell it again.
+  }
+
+  /** Forgets it. */
+  empty(): void {
+    this.#area.write(new Uint8Array(0));
     this.#known = null;
   }
 

@@ -173,7 +173,7 @@ export class Journal implements GatewayRecords {
   /** The Director targets under way, or `undefined` before the first. */
   readTargets(): DirectorTargets | undefined {
     const bytes = this.#targets.read();
-    if (bytes === undefined) return undefined;
+    if (bytes === undefined || bytes.length === 0) return undefined;
     const options = { what: "stored targets", maxBytes: TARGETS_SECTORS * 512 };
     return parseJsonAs(DirectorTargets, bytes, options);
   }
@@ -192,6 +192,7 @@ export class Journal implements GatewayRecords {
     return areas.map(([record, area]) => {
       const health = area.health();
       if (repair || health === "rotten") area.even();
+      if (record === "targets" && health === "lost") area.write(new Uint8Array(0)); // Kept whole again.
       if (record !== "journal" || this.#atFirst === undefined) return { record, health };
       const atFirst = this.#atFirst;
       this.#atFirst = undefined; // Told once.

@@ -83,7 +83,7 @@ export class Scrub {
   records({ even }: { readonly even: boolean }): void {
     const { ecus, records } = this.#parts;
     for (const { record, health } of records.look(even)) {
-      this.#judge({ ecu: "gateway", what: record }, health);
+      this.#judge({ ecu: "gateway", what: record }, health, true); // Whatever it was, it is written.
     }
     for (const ecu of ecus) {
       const before = ecu.care.records();
@@ -98,7 +98,7 @@ export class Scrub {
     }
   }
 
-  #judge(place: RotPlace, health: RecordHealth, healed = health === "rotten"): void {
+  #judge(place: RotPlace, health: RecordHealth, healed: boolean): void {
     if (health !== "rotten" && health !== "lost") {
       this.#parts.findings.healed(place, `the ${place.what} is whole again`);
       return;
@@ -109,7 +109,7 @@ export class Scrub {
       : "neither of its two copies is whole";
     const message = `Cannot trust the ${place.what} of ${place.ecu}: ${why}`;
     this.#parts.findings.found(place, new UpdateFailure(name, place.ecu, message));
-    if (healed) this.#parts.findings.healed(place, `the ${place.what} was healed from its copy`);
+    if (healed) this.#parts.findings.healed(place, `the ${place.what} is whole again`);
   }
 
   /** One round. Yields the bytes that each step read. */

@@ -116,6 +116,11 @@ export class SectorRecord {
     this.#put(payload, this.#version, over);
   }
 
+  /** Makes it say nothing. */
+  empty(): void {
+    this.write(new Uint8Array(0));
+  }
+
   /** Looks at both copies; changes nothing. */
   health(): RecordHealth {
     const [newest, twin] = this.#whole();
