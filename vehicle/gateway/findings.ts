@@ -5,7 +5,7 @@
  * @module
  */
 import { type Clock, isoTime } from "shared/clock.ts";
-import { UpdateFailure } from "shared/failure.ts";
+import type { UpdateFailure } from "shared/failure.ts";
 import { MAX_ROT_REPORTS } from "shared/limits.ts";
 import type { EcuState, FailureReport } from "shared/protocol/common.ts";
 import type { RotReport } from "shared/protocol/messages.ts";
