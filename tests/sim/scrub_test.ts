@@ -230,3 +230,18 @@ Deno.test("an image whose root was never written down gets it from the scrub whi
   vehicle.disksOf("body")[running].flip(5, 9);
   await vehicle.until(() => isSound(vehicle, "body", running), "it is healed", 2 * 60_000);
 });
+
+Deno.test("an offer does not wait for a healing whose line says nothing", async () => {
+  const vehicle = await updated();
+  const { fallback } = slotsOf(vehicle, "ivi");
+  vehicle.disksOf("ivi")[fallback].flip(2, 9);
+  let silent = true;
+  const { leaves } = vehicle.backend;
+  leaves.hold = (signal) =>
+    silent ? vehicle.clock.life().sleep(3_600_000, signal) : Promise.resolve();
+  await vehicle.pass(ROUND_MS);
+  vehicle.offer("c3", everyEcu(3));
+  await vehicle.settled("c3", 5 * 60_000);
+  assert(vehicle.allRun("3.0.0"));
+  silent = false;
+});

@@ -22,6 +22,8 @@ export class SimLeaves {
   readonly #images = new Map<string, Stored>();
   /** Every request that was answered: `list` or the number of the leaf. */
   readonly requests: { readonly root: string; readonly what: "list" | number }[] = [];
+  /** Keeps answers back, if it is there. */
+  hold: ((signal: AbortSignal) => Promise<void>) | undefined;
   /** Changes what is answered, if it is there. */
   meddle: ((answer: Uint8Array, what: "list" | number) => Uint8Array) | undefined;
 
@@ -41,10 +43,12 @@ export class SimLeaves {
     return {
       leafHashes: async ({ root }, signal) => {
         await turn(signal);
+        await this.hold?.(signal);
         return this.#answer(root, "list", ({ hashes }) => concatBytes(...hashes));
       },
       leaf: async (root, index, signal) => {
         await turn(signal);
+        await this.hold?.(signal);
         return this.#answer(root, index, ({ bytes, leafBytes, hashes }) => {
           const leaf = bytes.subarray(index * leafBytes, (index + 1) * leafBytes);
           return concatBytes(chunkHead(merkleProof(hashes, index, nodeHash)), leaf);

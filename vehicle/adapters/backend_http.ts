@@ -4,7 +4,13 @@
  * @module
  */
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
-import { MAX_DIRECTOR_BYTES, MAX_JSON_BYTES, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
+import {
+  DOWNLOAD_WINDOW_BYTES,
+  DOWNLOAD_WINDOW_MS,
+  MAX_DIRECTOR_BYTES,
+  MAX_JSON_BYTES,
+  REQUEST_TIMEOUT_MS,
+} from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
 import { Problem } from "shared/protocol/api.ts";
 import { MAX_CHUNK_BYTES } from "shared/protocol/chunk.ts";
@@ -103,7 +109,9 @@ export class HttpBackend implements Backend {
   }
 
   async #small(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
-    const answer = await this.#ask(path, { signal, timeoutMs: REQUEST_TIMEOUT_MS });
+    // As slow as a download may be; a list of 1 GiB has 512 KiB.
+    const timeoutMs = REQUEST_TIMEOUT_MS + maxBytes / DOWNLOAD_WINDOW_BYTES * DOWNLOAD_WINDOW_MS;
+    const answer = await this.#ask(path, { signal, timeoutMs });
     return await boundedBody(answer, maxBytes).catch((cause) => {
       throw cause instanceof UpdateFailure ? cause : unreachable(path, cause);
     });

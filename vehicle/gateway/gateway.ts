@@ -99,7 +99,7 @@ export class Gateway implements EcuListener {
       brokerConnected: parts.link.connected,
       checkedAt: this.#director.checkedAt,
       rotOf: (serial) => this.#upkeep.failureOf(serial),
-      mixed: this.#upkeep.mixed,
+      mixed: () => this.#upkeep.mixed,
     }));
     parts.hmi.onCommand((command) => this.#command(command));
   }
@@ -187,7 +187,6 @@ export class Gateway implements EcuListener {
     if (offer === null || offer.campaign === null || offer.campaign === ledger.state.concluded) {
       return await this.#wake.wait(await this.#upkeep.step(signal), signal);
     }
-    this.#upkeep.interrupt();
     ledger.begin(offer);
     const begun = {
       campaign: offer.campaign,
@@ -314,6 +313,8 @@ export class Gateway implements EcuListener {
     if (targets.version !== this.#ledger.state.directorVersion) {
       this.#ledger.remember({ directorVersion: targets.version });
     }
+    const { campaign } = targets;
+    if (campaign !== null && campaign !== this.#ledger.state.concluded) this.#upkeep.interrupt();
     if (this.#superseded()) this.#work.abort(new Error("a newer offer replaced this one"));
     this.#ledger.show();
     this.#wake.ring();

@@ -44,7 +44,7 @@ export interface Surroundings {
   /** What an ECU suffers from beside updates. */
   readonly rotOf: (serial: string) => FailureReport | null;
   /** Rot has left the vehicle with half a bundle. */
-  readonly mixed: boolean;
+  readonly mixed: () => boolean;
 }
 
 /** Where the update stands. */
@@ -227,10 +227,10 @@ export class Ledger {
 
   /** The screen is to draw again. */
   show(): void {
-    this.#parts.hmi.show(() => this.#draw());
+    this.#parts.hmi.show(() => this.#draw(this.#surroundings!()));
   }
 
-  #draw(): HmiSnapshot {
+  #draw(surroundings: Surroundings): HmiSnapshot {
     return hmiSnapshot({
       vin: this.#parts.vin,
       at: isoTime(this.#clock.now()),
@@ -241,7 +241,8 @@ export class Ledger {
       reports: this.reports(),
       displays: this.#displays,
       bytesPerSecond: this.#throughput.bytesPerSecond,
-      ...this.#surroundings!(),
+      ...surroundings,
+      mixed: surroundings.mixed(),
     });
   }
 

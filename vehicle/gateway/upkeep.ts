@@ -55,6 +55,8 @@ export class Upkeep {
   /** ECUs whose slot was healed and that do not run it yet. */
   readonly #revived = new Set<string>();
   #lastTrouble = "";
+  /** Ends a step, however long the line takes. */
+  #pause = new AbortController();
 
   /** @param parts What it works with. */
   constructor(parts: UpkeepParts) {
@@ -76,9 +78,11 @@ export class Upkeep {
     this.#guarded(() => this.#scrub.records({ even: false }));
   }
 
-  /** Something else is to be done: what the scrub has read so far counts for nothing. */
+  /** Something else is to be done: what is under way ends, and begins anew another time. */
   interrupt(): void {
     this.#scrub.interrupt();
+    this.#pause.abort(new Error("there is an offer"));
+    this.#pause = new AbortController();
   }
 
   /**
@@ -88,6 +92,16 @@ export class Upkeep {
    * @returns Milliseconds until there is more to do.
    */
   async step(signal: AbortSignal): Promise<number> {
+    const pause = this.#pause.signal;
+    try {
+      return await this.#step(AbortSignal.any([signal, pause]));
+    } catch (error) {
+      if (signal.aborted || !pause.aborted) throw error;
+      return 0; // It goes on where it stood: every part of it may be repeated.
+    }
+  }
+
+  async #step(signal: AbortSignal): Promise<number> {
     let pauseMs = POLL_MS;
     this.#guarded(() => {
       this.#rememberImages();
@@ -141,10 +155,11 @@ export class Upkeep {
 
   /** Rot has left the vehicle with half a bundle, or with an ECU that lost what it ran. */
   get mixed(): boolean {
-    const { members } = this.#parts.state();
-    return strays(this.#parts.ecus, this.#parts.state(), this.#revived).some(({ ecu }) =>
-      ecu.inventory().running === null || (members.length > 1 && members.includes(ecu.serial))
-    );
+    const { members, retreat } = this.#parts.state();
+    return retreat === true ||
+      strays(this.#parts.ecus, this.#parts.state(), this.#revived).some(({ ecu }) =>
+        ecu.inventory().running === null || (members.length > 1 && members.includes(ecu.serial))
+      );
   }
 
   /** For the report. */
@@ -231,6 +246,10 @@ export class Upkeep {
   async #makeWhole(signal: AbortSignal): Promise<boolean> {
     const { ecus, state, mayRestart, log } = this.#parts;
     const lost = strays(ecus, state(), this.#revived);
+    // Half of the way back is behind it, whatever has healed since: the rest follows.
+    if (state().retreat === true) {
+      return await this.#retreat.step(lost.map(({ ecu }) => ecu.serial), signal);
+    }
     if (lost.length === 0) {
       this.#retreat.whole();
       return false;

@@ -122,7 +122,6 @@ export class Retreat {
   /** Nothing is astray. */
   whole(): void {
     this.#sinceMs = undefined;
-    if (this.#parts.state().retreat === true) this.#parts.remember({ retreat: false });
   }
 
   /**
@@ -138,7 +137,7 @@ export class Retreat {
     const patient = this.#sinceMs === undefined ||
       clock.monotonic() - this.#sinceMs < HEAL_PATIENCE_MS;
     const begun = state().retreat === true;
-    if (!begun && (patient || !mayRestart())) return false;
+    if ((!begun && patient) || !mayRestart()) return false;
     const bundle = ecus.filter(({ serial }) => members.includes(serial));
     // Alone it runs its older image already; one beside the bundle has no part in it.
     if (members.length < 2 || !astray.every((serial) => members.includes(serial))) return false;
