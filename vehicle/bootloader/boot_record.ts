@@ -12,7 +12,8 @@
  *   48  2  verdict: number of the failure that made it unbootable, or 0
  *   50  1  length of the version
  *   51  48 version, UTF-8
- *   99  32 root over the image's leaves, since schema version 2
+ *   99  8  zero; kept for the tag of releases that belong together
+ *   107 32 root over the image's leaves, since schema version 2
  *
  * Version 1 had no root and 99 bytes a slot; it is read, and replaced by the next write.
  *
@@ -26,7 +27,8 @@ import { type RecordHealth, SectorRecord } from "vehicle/storage/sector_record.t
 
 const SCHEMA = 2;
 const SLOT_BYTES_V1 = 99;
-const SLOT_BYTES = 131;
+const ROOT_AT = 107;
+const SLOT_BYTES = 139;
 const VERSION_BYTES = 48;
 
 /** The image a slot holds. */
@@ -185,7 +187,7 @@ function encode(slot: SlotRecord): Uint8Array {
     const version = new TextEncoder().encode(slot.image.version).subarray(0, VERSION_BYTES);
     view.setUint8(50, version.length);
     bytes.set(version, 51);
-    if (root !== undefined) bytes.set(fromHex(root), SLOT_BYTES_V1);
+    if (root !== undefined) bytes.set(fromHex(root), ROOT_AT);
   }
   return bytes;
 }
@@ -207,7 +209,7 @@ function decode(bytes: Uint8Array): SlotRecord {
       lengthBytes: Number(view.getBigUint64(8, true)),
       sha256: toHex(bytes.subarray(16, 48)),
       version: new TextDecoder().decode(bytes.subarray(51, 51 + versionBytes)),
-      ...((flags & 8) === 0 ? {} : { merkleRoot: toHex(bytes.subarray(SLOT_BYTES_V1)) }),
+      ...((flags & 8) === 0 ? {} : { merkleRoot: toHex(bytes.subarray(ROOT_AT)) }),
     },
   };
 }
