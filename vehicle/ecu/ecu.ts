@@ -14,8 +14,10 @@ import { boot, type BootResult } from "vehicle/bootloader/boot.ts";
 import type { EcuImage, EcuInventory, EcuListener, EcuService } from "vehicle/bus/ecu_port.ts";
 import type { Digest, ImageEnd, Runner, RunningImage } from "vehicle/ports.ts";
 import { readPartition } from "vehicle/storage/staged_file.ts";
+import { EcuCare } from "./care.ts";
 import { Health, isExcused, JUDGE_EVERY_MS, type Verdict, verdictOfEnd } from "./health.ts";
 import { type EcuSlots, SlotUpdate } from "./slot_update.ts";
+import { LastWords } from "./trial_log.ts";
 
 /** What an ECU is made of. */
 export interface EcuParts {
@@ -32,6 +34,7 @@ interface Session {
   readonly health: Health;
   readonly image: RunningImage;
   readonly stop: AbortController;
+  readonly words: LastWords;
 }
 
 /** The default trial: ten seconds, none for an opaque image without a self-test (system.md). */
@@ -44,6 +47,7 @@ function trialMsOf(profile: EcuProfile): number {
 export class Ecu implements EcuService {
   readonly #parts: EcuParts;
   readonly #update: SlotUpdate;
+  readonly care: EcuCare;
   #session: Session | undefined;
   #verdictDetail: string | null = null;
   #crashes = 0;
@@ -56,6 +60,11 @@ export class Ecu implements EcuService {
   constructor(parts: EcuParts) {
     this.#parts = parts;
     this.#update = new SlotUpdate(parts.slots, parts.profile.slotBytes, parts);
+    this.care = new EcuCare({
+      ...parts,
+      serial: parts.profile.serial,
+      running: () => this.#session?.boot.slot ?? null,
+    });
   }
 
   get profile(): EcuProfile {
@@ -108,6 +117,11 @@ export class Ecu implements EcuService {
     return this.#update.verify(image, this.#session?.boot.slot ?? null, signal);
   }
 
+  proveFallback(signal?: AbortSignal): Promise<void> {
+    const running = this.#session?.boot.slot;
+    return running === undefined ? Promise.resolve() : this.#update.proveFallback(running, signal);
+  }
+
   arm(image: EcuImage, bundle: string | null = null): Promise<void> {
     return this.#update.arm(image, this.#session?.boot.slot ?? null, bundle);
   }
@@ -124,6 +138,7 @@ export class Ecu implements EcuService {
     const { records } = this.#parts.slots;
     if (records.affirmed && records.read()[session.boot.slot].successful) return;
     records.change(session.boot.slot, { successful: true, triesRemaining: 0, verdict: null });
+    records.even(); // The older copy calls it a trial: damage to this one must not bring that back.
     this.#parts.listener.changed(this.serial);
   }
 
@@ -189,6 +204,7 @@ export class Ecu implements EcuService {
     if (result !== null) {
       const { slot, image, file } = result;
       const health = new Health(clock.monotonic(), trialMsOf(profile));
+      const words = new LastWords(clock.monotonic());
       const stop = new AbortController();
       const current = () => !stop.signal.aborted;
       const proved = {
@@ -205,10 +221,14 @@ export class Ecu implements EcuService {
         version: image.version,
       } as const;
       const running = runner.start(proved, message, {
-        message: (said) => current() && this.#hear(said, health),
+        message: (said) => {
+          if (!current()) return;
+          words.hear(said, clock.monotonic());
+          this.#hear(said, health);
+        },
         ended: (end) => current() && this.#ended(end),
       });
-      this.#session = { boot: result, health, image: running, stop };
+      this.#session = { boot: result, health, image: running, stop, words };
       this.#judgeLoop(this.#session);
     }
     listener.changed(profile.serial);
@@ -264,7 +284,7 @@ export class Ecu implements EcuService {
     session.stop.abort(); // One verdict a boot.
     this.#verdictDetail = verdict.detail.slice(0, 1000);
     try {
-      this.#punish(session, verdict.failure);
+      this.#punish(session, verdict);
     } catch (error) {
       // The try was taken before the boot: even a verdict that is lost leaves few of them.
       if (!(error instanceof UpdateFailure)) throw error;
@@ -273,10 +293,23 @@ export class Ecu implements EcuService {
     this.start().catch(() => {}); // Only without power.
   }
 
-  #punish({ boot, image }: Session, failure: FailureName): void {
+  /** Before the verdict: a cut in between has the trial repeated, and its log written again. */
+  #writeLog({ boot: { image }, words }: Session, verdict: Verdict): void {
+    const { profile: { serial }, clock } = this.#parts;
+    try {
+      this.care.log.write({ serial, image, verdict, lines: words.lines(), nowMs: clock.now() });
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error; // The verdict counts, with a log or without.
+    }
+  }
+
+  #punish(session: Session, verdict: Verdict): void {
+    const { boot, image } = session;
+    const { failure } = verdict;
     const { slots, clock } = this.#parts;
     const patient = isExcused(failure) && boot.triesRemaining > 0;
     if (!patient && !slots.records.read()[boot.slot].successful) {
+      this.#writeLog(session, verdict);
       slots.records.change(boot.slot, { unbootable: true, verdict: failure });
       return;
     }

@@ -13,6 +13,7 @@ import {
   confirmAll,
   type Member,
   rollBackAll,
+  type Secure,
   trialAll,
   type TrialEnd,
 } from "./commit.ts";
@@ -31,14 +32,17 @@ export interface CommitParts {
   readonly patience: Patience;
   /** Fills the slot of one ECU anew, beyond the commit point. */
   readonly refill: (member: Member) => Promise<void>;
+  /** Gives an ECU a sound way back, or throws. */
+  readonly secure: Secure;
 }
 
-function bundleOf({ ledger, patience }: CommitParts): Bundle {
+function bundleOf({ ledger, patience, secure }: CommitParts): Bundle {
   return {
     members: ledger.members(),
     tag: ledger.bundleTag(),
     roll: ledger.roll,
     patience,
+    secure,
     onState: (serial, state) => ledger.setState(serial, state),
     onTrouble: (serial, failure) => ledger.hinder(serial, failure),
   };
