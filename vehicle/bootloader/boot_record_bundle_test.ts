@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert/mod.js";
 import { SectorRecord } from "vehicle/storage/sector_record.ts";
 import { SimDisk } from "../../tests/sim/sim_disk.ts";
 import { slot } from "../../tests/sim/sim_inventory.ts";
-import { BootRecordStore, EMPTY_SLOT } from "./boot_record.ts";
+import { type BootRecord, BootRecordStore, EMPTY_SLOT } from "./boot_record.ts";
 
 Deno.test("BootRecordStore keeps the tag of a bundle, and tells when there is none", () => {
   const disk = new SimDisk(8);
@@ -11,17 +11,37 @@ Deno.test("BootRecordStore keeps the tag of a bundle, and tells when there is no
   assertEquals(new BootRecordStore(disk).read(), { A, B: EMPTY_SLOT });
 });
 
-Deno.test("BootRecordStore reads a record from before there were bundles, and its next write has room for one", () => {
+/** A disk with a record as an earlier version wrote it. */
+function earlier(store: BootRecord, slotBytes: number): SimDisk {
   const disk = new SimDisk(8);
-  const A = slot(2, { successful: true, bundle: null });
-  new BootRecordStore(disk).write({ A, B: EMPTY_SLOT });
-  // What an earlier version wrote: two slots of 99 bytes.
-  const record = new SectorRecord(disk, { magic: "BOOT", sectors: [0, 4] });
-  const now = record.read()!;
+  new BootRecordStore(disk).write(store);
+  const place = { magic: "BOOT", sectors: [0, 4] } as const;
+  const now = new SectorRecord(disk, { ...place, version: 2 }).read()!;
   const half = now.length / 2;
-  record.write(new Uint8Array([...now.subarray(0, 99), ...now.subarray(half, half + 99)]));
+  const then = [...now.subarray(0, slotBytes), ...now.subarray(half, half + slotBytes)];
+  disk.write(0, new Uint8Array(512));
+  disk.write(4, new Uint8Array(512));
+  new SectorRecord(disk, place).write(new Uint8Array(then));
+  return disk;
+}
+
+Deno.test("BootRecordStore reads a record from before there were bundles, and its next write has room for one", () => {
+  const A = slot(2, { successful: true, bundle: null });
+  const disk = earlier({ A, B: EMPTY_SLOT }, 99);
   const store = new BootRecordStore(disk);
   assertEquals(store.read(), { A, B: EMPTY_SLOT });
   store.change("B", { bundle: "ff".repeat(8) });
   assertEquals(new BootRecordStore(disk).read().B.bundle, "ff".repeat(8));
+});
+
+Deno.test("BootRecordStore reads a record with bundles from before there were roots, and keeps both from then on", () => {
+  const bundle = "0123456789abcdef";
+  const [A, B] = [slot(2, { triesRemaining: 3, bundle }), slot(1, { successful: true })];
+  const disk = earlier({ A, B }, 107);
+  const store = new BootRecordStore(disk);
+  assertEquals(store.read(), { A, B });
+  store.change("A", { image: { ...A.image!, merkleRoot: "cd".repeat(32) } });
+  const read = new BootRecordStore(disk).read();
+  assertEquals([read.A.bundle, read.A.image!.merkleRoot], [bundle, "cd".repeat(32)]);
+  assertEquals(read.B, B);
 });

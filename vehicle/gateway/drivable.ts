@@ -7,6 +7,7 @@
 import { counterFloor, type SlotRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuInventory } from "vehicle/bus/ecu_port.ts";
 import { strays } from "./strays.ts";
+import { isSame } from "./trial_view.ts";
 import { COMMITTED, type Phase } from "./update_table.ts";
 
 /** What counts. */
@@ -43,7 +44,7 @@ export function undrivable({ phase, inventories, absent }: DrivableView): string
   return undefined;
 }
 
-/** An ECU had confirmed a release and no longer runs it, while its partners still may. */
+/** An ECU had confirmed a release and no longer runs it, while its partners still do. */
 function fellBehind(
   { serial, running, record }: EcuInventory,
   all: readonly EcuInventory[],
@@ -53,7 +54,7 @@ function fellBehind(
   const left = slots(record).find((slot) => slot.successful && slot.image?.counter === floor)!;
   const others = all.filter((one) => one.serial !== serial);
   // Without a tag, as earlier versions left it, every other ECU may be its partner.
-  return others.some((one) => !left.bundle || keeps(one, left.bundle));
+  return others.some((one) => left.bundle ? keeps(one, left.bundle) : !wentBack(left, record));
 }
 
 /** A slot was emptied, to be filled anew, that held a release whose partners are confirmed. */
@@ -63,8 +64,20 @@ function misses({ serial, record }: EcuInventory, all: readonly EcuInventory[]):
   );
 }
 
-function keeps({ record }: EcuInventory, bundle: string): boolean {
-  return slots(record).some((slot) => slot.successful && slot.bundle === bundle);
+/** It confirmed a release of the bundle, and has not gone back from it with its partners. */
+function keeps({ record, running }: EcuInventory, bundle: string): boolean {
+  return slots(record).some((slot) =>
+    slot.successful && slot.bundle === bundle &&
+    (!wentBack(slot, record) || (running !== null && isSame(running.image, slot.image!)))
+  );
+}
+
+/** A confirmed older image is preferred to it: the whole bundle was taken back (decision 0011). */
+function wentBack(slot: SlotRecord, record: EcuInventory["record"]): boolean {
+  return slots(record).some((other) =>
+    other.successful && other.priority > slot.priority &&
+    (other.image?.counter ?? Infinity) < (slot.image?.counter ?? 0)
+  );
 }
 
 function slots(record: EcuInventory["record"]): SlotRecord[] {
