@@ -35,6 +35,13 @@ export function slotsOf(vehicle: SimVehicle, serial: Serial): { running: Slot; f
   return { running: slot, fallback: otherSlot(slot) };
 }
 
+/** Switches off, lets something rot, and switches on again. */
+export function rotWhileOff(vehicle: SimVehicle, rot: () => void): void {
+  vehicle.cut(() => "new");
+  rot();
+  vehicle.powerOn();
+}
+
 /** Whether a slot holds the image that its boot record names, on the medium. */
 export function isSound(vehicle: SimVehicle, serial: Serial, slot: Slot): boolean {
   const image = vehicle.ecu(serial).inventory().record[slot].image!;

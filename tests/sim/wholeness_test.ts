@@ -7,20 +7,13 @@
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { HEAL_PATIENCE_MS } from "shared/limits.ts";
-import { isSound, SERIALS, slotsOf, toldFailures, updated } from "./rot_world.ts";
+import { isSound, rotWhileOff, SERIALS, slotsOf, toldFailures, updated } from "./rot_world.ts";
 import { everyEcu, type Serial } from "./sim_bundle.ts";
 import { release } from "./sim_release.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
 
 const NEW = { body: "2.0.0", cluster: "2.0.0", ivi: "2.0.0" };
 const OLD = { body: "1.0.0", cluster: "1.0.0", ivi: "1.0.0" };
-
-/** Switches off, lets something rot, and switches on again. */
-function rotWhileOff(vehicle: SimVehicle, rot: () => void): void {
-  vehicle.cut(() => "new");
-  rot();
-  vehicle.powerOn();
-}
 
 for (const serial of SERIALS) {
   Deno.test(`${serial} falls back since its new image rotted: under drive lock until it is healed, then all run the new one`, async () => {

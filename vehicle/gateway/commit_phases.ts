@@ -115,7 +115,11 @@ export async function confirming(parts: CommitParts): Promise<void> {
   await confirmAll(bundleOf(parts), refill);
   await ledger.roll.call(); // What is reported below is how they stand now.
   const result = ledger.result("confirmed");
-  ledger.take("confirmed", { result, concluded: ledger.state.campaign });
+  const { campaign, members, retreat } = ledger.state;
+  // Those that went forward meanwhile have no part in a way back any more.
+  const left = retreat?.filter((serial) => !members.includes(serial)) ?? [];
+  const rest = left.length === 0 ? undefined : left;
+  ledger.take("confirmed", { result, concluded: campaign, retreat: rest });
 }
 
 /** Takes all back; after a cut without a verdict the same release is tried again. */

@@ -209,7 +209,7 @@ export class Gateway implements EcuListener {
 
   /** While a bundle goes back, nothing may take a part of it forward. */
   async #settle(signal: AbortSignal): Promise<void> {
-    if (this.#ledger.committed || this.#ledger.state.retreat === true) return;
+    if (this.#ledger.committed || this.#ledger.state.retreat !== undefined) return;
     await this.#settler.settle((ecu) => this.#upkeep.secure(ecu, signal));
   }
 

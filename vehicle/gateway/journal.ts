@@ -84,8 +84,8 @@ export const JournalState = z.object({
   starts: z.number().int(),
   /** What each ECU is to run: its boot record is made of this when both copies are lost. */
   settled: z.record(EcuSerial, JournalImage).optional(),
-  /** The bundle goes back, since rot took a part of it that cannot be healed (decision 0011). */
-  retreat: z.boolean().optional(),
+  /** ECUs that go back together, since rot took a part that cannot be healed (decision 0011). */
+  retreat: z.array(EcuSerial).optional(),
 });
 /** The whole journal. */
 export type JournalState = z.infer<typeof JournalState>;

@@ -159,7 +159,7 @@ export class Upkeep {
   get mixed(): boolean {
     const { roll, state } = this.#parts;
     const { members, retreat } = state();
-    return retreat === true ||
+    return retreat !== undefined ||
       this.#strays().some(({ ecu: { serial } }) =>
         roll.of(serial).running === null || (members.length > 1 && members.includes(serial))
       );
@@ -249,10 +249,10 @@ export class Upkeep {
   /** @returns Whether something changed. */
   async #makeWhole(signal: AbortSignal): Promise<boolean> {
     const { roll, state, mayRestart, log } = this.#parts;
-    if (state().retreat === true || this.#strays().length > 0) await roll.call();
+    if (state().retreat !== undefined || this.#strays().length > 0) await roll.call();
     const lost = this.#strays();
     // Half of the way back is behind it, whatever has healed since: the rest follows.
-    if (state().retreat === true) {
+    if (state().retreat !== undefined) {
       return await this.#retreat.step(lost.map(({ ecu }) => ecu.serial), signal);
     }
     if (lost.length === 0) {

@@ -137,21 +137,23 @@ export class Retreat {
    */
   async step(astray: readonly string[], signal: AbortSignal): Promise<boolean> {
     const { clock, ecus, roll, state, remember, mayRestart, log } = this.#parts;
-    const { members } = state();
+    const { retreat } = state();
+    const members = retreat ?? state().members;
     const patient = this.#sinceMs === undefined ||
       clock.monotonic() - this.#sinceMs < HEAL_PATIENCE_MS;
-    const begun = state().retreat === true;
+    const begun = retreat !== undefined;
     if ((!begun && patient) || !mayRestart()) return false;
     const bundle = ecus.filter(({ serial }) => members.includes(serial));
     // Alone it runs its older image already; one beside the bundle has no part in it.
-    if (members.length < 2 || !astray.every((serial) => members.includes(serial))) return false;
+    const whole = members.length > 1 && astray.every((serial) => members.includes(serial));
+    if (!begun && !whole) return false;
     const ways = bundle.map((ecu) => ({ ecu, older: olderOf(ecu) }));
     if (ways.some(({ older }) => older === undefined)) return false;
     for (const { ecu, older } of ways) {
       if (!await isSound(ecu, older!, { clock, signal })) return false;
     }
     log(`goes back with ${members.join(", ")}: ${astray.join(", ")} cannot be healed`);
-    remember({ retreat: true }); // Intent before deed: half of the way back is no place to stay.
+    remember({ retreat: [...members] }); // Intent before deed: half of the way back is no place to stay.
     // Those astray last: until then the vehicle knows that it is not whole.
     for (const { ecu, older } of ways.toSorted((a, b) => rank(a) - rank(b))) {
       ecu.care.prefer(older!.image);
@@ -160,7 +162,7 @@ export class Retreat {
       await ecu.restart();
       await roll.ask(ecu.serial);
     }
-    remember({ retreat: false });
+    remember({ retreat: undefined });
     return true;
 
     function rank({ ecu }: { readonly ecu: EcuPort }): number {
