@@ -102,7 +102,9 @@ export class Ecu implements EcuService {
   }
 
   begin(image: EcuImage, options: { readonly keepBytes?: number } = {}): number {
-    return this.#update.begin(image, this.#session?.boot.slot ?? null, options);
+    const kept = this.#update.begin(image, this.#session?.boot.slot ?? null, options);
+    this.#parts.listener.changed(this.serial); // The slot no longer holds what was reported.
+    return kept;
   }
 
   write(bytes: Uint8Array): void {
