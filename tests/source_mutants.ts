@@ -30,7 +30,7 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
     file: "vehicle/bootloader/boot.ts", find: /return step\.value === image\.sha256;/, replace: "return true;",
     wish: { ...ONE, course: "rotten" } },
   { name: "slot is filled without being marked bad", breaks: "bad before the first byte",
-    file: "vehicle/ecu/slot_update.ts", find: /this\.#slots\.records\.change\(slot, \{ \.\.\.EMPTY_SLOT[^;]*;/, replace: "", wish: ONE },
+    file: "vehicle/ecu/slot_update.ts", find: /this\.#slots\.records\.write\(\{ \.\.\.record, \[slot\]: emptied[^;]*;/, replace: "", wish: ONE },
   { name: "torn record counts as whole", breaks: "a checksum over all of a record",
     file: "vehicle/storage/sector_record.ts", find: /if \([^;]*!== crc32\([^;]*return undefined;/, replace: "", wish: ONE },
   { name: "checkpoint is saved before the segment is written", breaks: "data before the checkpoint that counts it",

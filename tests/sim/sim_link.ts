@@ -12,9 +12,11 @@ export class SimLink implements Link {
   connected = true;
   readonly events: VehicleEvent[] = [];
   readonly conns: Conn[] = [];
+  /** The newest status, as the broker keeps it. */
+  retained: VehicleReport | undefined;
 
   status(report: VehicleReport): void {
-    VehicleReport.parse(report);
+    this.retained = VehicleReport.parse(report);
   }
 
   event(event: VehicleEvent): void {

@@ -4,7 +4,8 @@
  *
  *   0   1  priority; the higher is preferred
  *   1   1  tries remaining
- *   2   1  flags: 1 successful, 2 unbootable, 4 holds an image, 8 its Merkle root is known
+ *   2   1  flags: 1 successful, 2 unbootable, 4 holds an image, 8 its Merkle root is known, 16 what is
+ *          owed was confirmed
  *   3   1  zero
  *   4   4  counter, u32 little-endian
  *   8   8  length of the image, u64
@@ -14,9 +15,11 @@
  *   51  48 version, UTF-8
  *   99  8  bundle: tag of the releases that are confirmed together, or zeros
  *   107 32 root over the image's leaves, since schema version 2
+ *   139 4  owed: counter of the release that was taken from the slot, or 0; flag 16: confirmed
+ *   143 8  its bundle, or zeros
  *
- * Version 1 had no root and 107 bytes a slot, at first no bundle and 99; it is read, and replaced by
- * the next write.
+ * Version 1 had no root, and 151 bytes a slot, before that 107 without what is owed, at first 99
+ * without a bundle; it is read, and replaced by the next write. What is missing is zero.
  *
  * @module
  */
@@ -27,11 +30,15 @@ import type { Disk } from "vehicle/ports.ts";
 import { type RecordHealth, SectorRecord } from "vehicle/storage/sector_record.ts";
 
 const SCHEMA = 2;
-/** By the schema version: lengths that a slot has had. */
-const SLOT_LENGTHS: Readonly<Record<number, readonly number[]>> = { 1: [99, 107], 2: [139] };
 const BUNDLE_AT = 99;
 const ROOT_AT = 107;
-const SLOT_BYTES = 139;
+const OWED_AT = 139;
+const SLOT_BYTES = 151;
+/** By the schema version: lengths that a slot has had. */
+const SLOT_LENGTHS: Readonly<Record<number, readonly number[]>> = {
+  1: [99, 107, SLOT_BYTES],
+  2: [SLOT_BYTES],
+};
 const VERSION_BYTES = 48;
 const BUNDLE_BYTES = 8;
 /** What stands where there is no bundle. */
@@ -45,6 +52,17 @@ export interface SlotImage {
   readonly version: string;
   /** Root over its leaves, hex: by it, damage is found and healed leaf by leaf. */
   readonly merkleRoot?: string | undefined;
+}
+
+/**
+ * A release whose slot was taken for another one, though nothing later had been confirmed here: its
+ * partners may still run theirs, and nothing older may come in its place.
+ */
+export interface OwedRelease {
+  readonly counter: number;
+  readonly bundle: string | null;
+  /** It was confirmed on this ECU. */
+  readonly successful: boolean;
 }
 
 /** What the loader knows of one slot. */
@@ -63,6 +81,8 @@ export interface SlotRecord {
    * the boot records alone tell how far a bundle came. Without it: armed by an earlier version.
    */
   readonly bundle?: string | null;
+  /** What the slot held and is to come again, or something later: until that is confirmed. */
+  readonly owed?: OwedRelease | null;
 }
 
 /** The loader's whole memory. */
@@ -77,6 +97,7 @@ export const EMPTY_SLOT: SlotRecord = {
   verdict: null,
   image: null,
   bundle: null,
+  owed: null,
 };
 
 /** Reads and replaces the boot record. */
@@ -163,15 +184,43 @@ export class BootRecordStore {
 }
 
 /**
- * The highest counter that was ever confirmed and is still named: nothing below it may come, not
- * even on an ECU whose images have all rotted.
+ * The highest counter that was ever confirmed: nothing below it may come, not even on an ECU whose
+ * images have all rotted, or whose slot was emptied.
  *
  * @param record The record.
  * @returns The counter, 0 if nothing was confirmed.
  */
 export function counterFloor(record: BootRecord): number {
-  const confirmed = [record.A, record.B].filter((slot) => slot.successful);
-  return Math.max(0, ...confirmed.map((slot) => slot.image?.counter ?? 0));
+  return Math.max(slotFloor(record.A), slotFloor(record.B));
+}
+
+/**
+ * The highest counter that was ever confirmed in one slot, as far as it must be remembered.
+ *
+ * @param slot The slot.
+ * @returns The counter, 0 if nothing was confirmed.
+ */
+export function slotFloor({ successful, image, owed }: SlotRecord): number {
+  return Math.max(successful ? image?.counter ?? 0 : 0, owed?.successful ? owed.counter : 0);
+}
+
+/**
+ * The record of a slot that is taken for another image. What it held is not forgotten as long as
+ * nothing later is confirmed here: neither by what is written over it, nor if that fails.
+ *
+ * @param record The record.
+ * @param slot The slot.
+ * @returns What is to stand in its place.
+ */
+export function emptied(record: BootRecord, slot: Slot): SlotRecord {
+  const { image, successful, bundle = null, owed = null } = record[slot];
+  if (image === null) return { ...EMPTY_SLOT, bundle, owed };
+  const isNewest = image.counter > slotFloor(record[otherSlot(slot)]);
+  if (!isNewest) return EMPTY_SLOT; // The way back, that a newer release replaces.
+  // A trial may have failed on all: it does not take the place of what was kept.
+  const outranks = successful || !owed?.successful;
+  const next = outranks ? { counter: image.counter, bundle, successful } : owed;
+  return { ...EMPTY_SLOT, bundle, owed: next };
 }
 
 /** Whether a record names no image at all. */
@@ -191,7 +240,7 @@ function encode(slot: SlotRecord): Uint8Array {
   view.setUint8(1, slot.triesRemaining);
   const root = slot.image?.merkleRoot;
   const flags = (slot.successful ? 1 : 0) | (slot.unbootable ? 2 : 0) | (slot.image ? 4 : 0) |
-    (root === undefined ? 0 : 8);
+    (root === undefined ? 0 : 8) | (slot.owed?.successful ? 16 : 0);
   view.setUint8(2, flags);
   view.setUint16(48, slot.verdict === null ? 0 : FAILURES[slot.verdict].code, true);
   if (slot.image) {
@@ -204,15 +253,19 @@ function encode(slot: SlotRecord): Uint8Array {
     if (root !== undefined) bytes.set(fromHex(root), ROOT_AT);
   }
   bytes.set(fromHex(slot.bundle ?? NO_BUNDLE), BUNDLE_AT);
+  view.setUint32(OWED_AT, slot.owed?.counter ?? 0, true);
+  bytes.set(fromHex(slot.owed?.bundle ?? NO_BUNDLE), OWED_AT + 4);
   return bytes;
 }
 
-function decode(bytes: Uint8Array): SlotRecord {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+function decode(stored: Uint8Array): SlotRecord {
+  const bytes = new Uint8Array(SLOT_BYTES);
+  bytes.set(stored);
+  const view = new DataView(bytes.buffer);
   const flags = view.getUint8(2);
   const verdict = view.getUint16(48, true);
   const versionBytes = Math.min(view.getUint8(50), VERSION_BYTES);
-  const bundle = toHex(bytes.subarray(BUNDLE_AT, ROOT_AT)); // Empty in the earliest records.
+  const owed = view.getUint32(OWED_AT, true);
   return {
     priority: view.getUint8(0),
     triesRemaining: view.getUint8(1),
@@ -225,8 +278,18 @@ function decode(bytes: Uint8Array): SlotRecord {
       lengthBytes: Number(view.getBigUint64(8, true)),
       sha256: toHex(bytes.subarray(16, 48)),
       version: new TextDecoder().decode(bytes.subarray(51, 51 + versionBytes)),
-      ...((flags & 8) === 0 ? {} : { merkleRoot: toHex(bytes.subarray(ROOT_AT)) }),
+      ...((flags & 8) === 0 ? {} : { merkleRoot: toHex(bytes.subarray(ROOT_AT, OWED_AT)) }),
     },
-    bundle: bundle === "" || bundle === NO_BUNDLE ? null : bundle,
+    bundle: bundleAt(bytes, BUNDLE_AT),
+    owed: owed === 0 ? null : {
+      counter: owed,
+      bundle: bundleAt(bytes, OWED_AT + 4),
+      successful: (flags & 16) !== 0,
+    },
   };
+}
+
+function bundleAt(bytes: Uint8Array, offset: number): string | null {
+  const bundle = toHex(bytes.subarray(offset, offset + BUNDLE_BYTES));
+  return bundle === NO_BUNDLE ? null : bundle;
 }

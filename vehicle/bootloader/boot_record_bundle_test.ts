@@ -2,7 +2,13 @@ import { assertEquals } from "@std/assert/mod.js";
 import { SectorRecord } from "vehicle/storage/sector_record.ts";
 import { SimDisk } from "../../tests/sim/sim_disk.ts";
 import { slot } from "../../tests/sim/sim_inventory.ts";
-import { type BootRecord, BootRecordStore, EMPTY_SLOT } from "./boot_record.ts";
+import {
+  type BootRecord,
+  BootRecordStore,
+  counterFloor,
+  emptied,
+  EMPTY_SLOT,
+} from "./boot_record.ts";
 
 Deno.test("BootRecordStore keeps the tag of a bundle, and tells when there is none", () => {
   const disk = new SimDisk(8);
@@ -32,6 +38,28 @@ Deno.test("BootRecordStore reads a record from before there were bundles, and it
   assertEquals(store.read(), { A, B: EMPTY_SLOT });
   store.change("B", { bundle: "ff".repeat(8) });
   assertEquals(new BootRecordStore(disk).read().B.bundle, "ff".repeat(8));
+});
+
+Deno.test("BootRecordStore keeps what a slot owes, beside an image and without one", () => {
+  const disk = new SimDisk(8);
+  const owed = { counter: 2 ** 32 - 1, bundle: "ff".repeat(8), successful: true };
+  const A = slot(2, { triesRemaining: 3, bundle: "0123456789abcdef", owed });
+  const B = { ...EMPTY_SLOT, owed: { counter: 1, bundle: null, successful: false } };
+  new BootRecordStore(disk).write({ A, B });
+  assertEquals(new BootRecordStore(disk).read(), { A, B });
+  assertEquals([counterFloor({ A, B }), counterFloor({ A: EMPTY_SLOT, B })], [2 ** 32 - 1, 0]);
+});
+
+Deno.test("emptied() keeps what was confirmed when a later trial failed, and forgets it once one is kept", () => {
+  const A = slot(1, { successful: true, bundle: "0a".repeat(8) });
+  const first = emptied({ A, B: slot(2, { successful: true, bundle: "0b".repeat(8) }) }, "B");
+  const owed = { counter: 2, bundle: "0b".repeat(8), successful: true };
+  assertEquals(first, { ...EMPTY_SLOT, bundle: "0b".repeat(8), owed });
+  const failed = slot(3, { unbootable: true, bundle: "0c".repeat(8), owed });
+  assertEquals(emptied({ A, B: failed }, "B"), { ...EMPTY_SLOT, bundle: "0c".repeat(8), owed });
+  assertEquals(emptied({ A, B: first }, "B"), first);
+  const replaced = { A: slot(4, { successful: true }), B: failed };
+  assertEquals(emptied(replaced, "B"), EMPTY_SLOT);
 });
 
 Deno.test("BootRecordStore reads a record with bundles from before there were roots, and keeps both from then on", () => {

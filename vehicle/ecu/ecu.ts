@@ -11,6 +11,7 @@ import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { BACKOFF_MAX_MS, BACKOFF_MIN_MS } from "shared/limits.ts";
 import type { EcuProfile, ImageMessage } from "shared/protocol/ecu.ts";
 import { boot, type BootResult } from "vehicle/bootloader/boot.ts";
+import type { BootRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuImage, EcuInventory, EcuListener, EcuService } from "vehicle/bus/ecu_port.ts";
 import type { Digest, ImageEnd, Runner, RunningImage } from "vehicle/ports.ts";
 import { readPartition } from "vehicle/storage/staged_file.ts";
@@ -102,9 +103,12 @@ export class Ecu implements EcuService {
   }
 
   begin(image: EcuImage, options: { readonly keepBytes?: number } = {}): number {
-    const kept = this.#update.begin(image, this.#session?.boot.slot ?? null, options);
-    this.#parts.listener.changed(this.serial); // The slot no longer holds what was reported.
-    return kept;
+    const before = this.#parts.slots.records.read();
+    try {
+      return this.#update.begin(image, this.#session?.boot.slot ?? null, options);
+    } finally {
+      this.#tellSince(before);
+    }
   }
 
   write(bytes: Uint8Array): void {
@@ -124,8 +128,10 @@ export class Ecu implements EcuService {
     return running === undefined ? Promise.resolve() : this.#update.proveFallback(running, signal);
   }
 
-  arm(image: EcuImage, bundle: string | null = null): Promise<void> {
-    return this.#update.arm(image, this.#session?.boot.slot ?? null, bundle);
+  async arm(image: EcuImage, bundle: string | null = null): Promise<void> {
+    const before = this.#parts.slots.records.read();
+    await this.#update.arm(image, this.#session?.boot.slot ?? null, bundle);
+    this.#tellSince(before);
   }
 
   confirm(image: EcuImage): void {
@@ -139,15 +145,24 @@ export class Ecu implements EcuService {
     }
     const { records } = this.#parts.slots;
     if (records.affirmed && records.read()[session.boot.slot].successful) return;
-    records.change(session.boot.slot, { successful: true, triesRemaining: 0, verdict: null });
+    const confirmed = { successful: true, triesRemaining: 0, verdict: null, owed: null };
+    records.change(session.boot.slot, confirmed);
     records.even(); // The older copy calls it a trial: damage to this one must not bring that back.
     this.#parts.listener.changed(this.serial);
   }
 
   async revert(image: EcuImage, verdict: FailureName | null): Promise<void> {
+    const before = this.#parts.slots.records.read();
     this.#update.disarm(image, verdict);
+    this.#tellSince(before);
     const running = this.#session?.boot.image;
     if (running === undefined || sameImage(running, image)) await this.restart();
+  }
+
+  /** What is reported of the slots is no longer true, once the record was replaced. */
+  #tellSince(before: BootRecord): void {
+    const { slots, listener } = this.#parts;
+    if (slots.records.read() !== before) listener.changed(this.serial);
   }
 
   activeFile(): RandomRead | null {

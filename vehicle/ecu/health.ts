@@ -69,6 +69,8 @@ export class Health {
   #drainedAtMs = -Infinity;
   /** Time listened at the last sign of life that is certainly no old one. */
   #aliveAtMs = -Infinity;
+  /** Time listened when the first sign of life came: the trial begins, since loading proves nothing. */
+  #trialFromMs: number | undefined;
   #selfTest: { readonly ok: boolean; readonly detail: string } | undefined;
 
   /**
@@ -102,6 +104,7 @@ export class Health {
     this.#beatAtMs = nowMs;
     this.#quietMs = 0;
     const sinceMs = nowMs - this.#lookedAtMs;
+    this.#trialFromMs ??= this.#listenedMs + Math.min(sinceMs, DEAF_MS);
     if (sinceMs <= DEAF_MS && nowMs >= this.#drainedAtMs) {
       this.#aliveAtMs = this.#listenedMs + sinceMs;
     }
@@ -120,12 +123,15 @@ export class Health {
   /** Milliseconds of trial left at best. */
   trialLeftMs(nowMs: number): number {
     const sinceMs = Math.min(nowMs - this.#lookedAtMs, DEAF_MS);
-    return Math.max(0, this.#trialMs - this.#listenedMs - sinceMs);
+    const fromMs = this.#trialFromMs;
+    if (fromMs === undefined) return this.#trialMs;
+    return Math.max(0, this.#trialMs - (this.#listenedMs - fromMs) - sinceMs);
   }
 
   /** Whether the trial has been stood: alive at its end or later, not merely not yet missed. */
   get passed(): boolean {
-    return this.selfTested && this.#aliveAtMs >= this.#trialMs && this.verdict() === null;
+    const stoodMs = this.#aliveAtMs - (this.#trialFromMs ?? Infinity);
+    return this.selfTested && stoodMs >= this.#trialMs && this.verdict() === null;
   }
 
   /**

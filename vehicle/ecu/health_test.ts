@@ -101,12 +101,20 @@ Deno.test("selfTest() counts a failure whenever it comes, and never forgets it",
 
 Deno.test("passed wants a sign of life at the end of the trial or later", () => {
   const passed = (until: number, life: Life) => lived(until, life).passed;
-  assertEquals(passed(TRIAL, { beats: [9_900], selfTest: true }), false);
-  assertEquals(passed(TRIAL, { beats: [9_900, TRIAL], selfTest: true }), true);
-  assertEquals(passed(TRIAL, { beats: [9_900, TRIAL] }), false);
-  const silent = { beats: [9_900, TRIAL], selfTest: true };
+  assertEquals(passed(TRIAL, { beats: [0, 9_900], selfTest: true }), false);
+  assertEquals(passed(TRIAL, { beats: [0, 9_900, TRIAL], selfTest: true }), true);
+  assertEquals(passed(TRIAL, { beats: [0, 9_900, TRIAL] }), false);
+  const silent = { beats: [0, 9_900, TRIAL], selfTest: true };
   assertEquals(passed(TRIAL + HEARTBEAT_TIMEOUT_MS, silent), true);
   assertEquals(passed(TRIAL + HEARTBEAT_TIMEOUT_MS + JUDGE_EVERY_MS, silent), false);
+});
+
+Deno.test("passed wants the whole trial from the first sign of life on: a slow start proves nothing", () => {
+  const start = 3000; // It was started then; before, its program was on its way into memory.
+  const life = { beats: every(start, TRIAL + start), selfTest: true };
+  assertEquals(lived(TRIAL, life).passed, false);
+  assertEquals(lived(TRIAL + start - JUDGE_EVERY_MS, life).passed, false);
+  assertEquals(lived(TRIAL + start, life).passed, true);
 });
 
 Deno.test("passed without a trial time needs nothing but life and the self-test", () => {
@@ -138,6 +146,7 @@ Deno.test("passed never rests on a heartbeat that waited while this process was 
   const listened = (until: number) => {
     const health = new Health(BOOTED, TRIAL);
     health.selfTest(true, "all checks");
+    health.beat(BOOTED);
     for (let at = JUDGE_EVERY_MS; at <= until; at += JUDGE_EVERY_MS) health.listen(BOOTED + at);
     return health;
   };
@@ -158,9 +167,12 @@ Deno.test("passed never rests on a heartbeat that waited while this process was 
 });
 
 Deno.test("trialLeftMs() counts down to zero and no further, and waits while this process is held up", () => {
-  const left = (at: number, life: Life = {}) => lived(at, life).trialLeftMs(BOOTED + at);
+  const left = (at: number, life: Life = { beats: [0] }) =>
+    lived(at, life).trialLeftMs(BOOTED + at);
   assertEquals([0, 4000, TRIAL, TRIAL + 250].map((at) => left(at)), [TRIAL, 6000, 0, 0]);
-  assertEquals(left(21_000, { busy: [[1000, 21_000]] }), 8500);
+  assertEquals(left(21_000, { beats: [0], busy: [[1000, 21_000]] }), 8500);
+  assertEquals(left(4000, {}), TRIAL, "no sign of life yet");
+  assertEquals(left(4000, { beats: [3000] }), TRIAL - 1000);
 });
 
 Deno.test("verdictOfEnd() names every end by its failure", () => {

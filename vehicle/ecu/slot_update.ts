@@ -15,6 +15,7 @@ import {
   type BootRecord,
   type BootRecordStore,
   counterFloor,
+  emptied,
   EMPTY_SLOT,
   otherSlot,
 } from "vehicle/bootloader/boot_record.ts";
@@ -75,10 +76,7 @@ export class SlotUpdate {
     // The checkpoint does not say which slot it means: that is certain only while the slot is blank.
     const blank = record[slot].image === null && record[slot].unbootable;
     if (!blank) { // Bad before the first byte.
-      // What its partners may still run without it is not forgotten before something takes its place.
-      const { successful, unbootable, bundle = null } = record[slot];
-      const missed = successful && !unbootable ? null : bundle;
-      this.#slots.records.change(slot, { ...EMPTY_SLOT, bundle: missed });
+      this.#slots.records.write({ ...record, [slot]: emptied(record, slot) });
     }
     return staged.begin(image, blank ? options : { keepBytes: 0 });
   }
@@ -157,6 +155,7 @@ export class SlotUpdate {
         unbootable: false,
         image,
         bundle,
+        owed: present.owed ?? null,
       },
     });
   }

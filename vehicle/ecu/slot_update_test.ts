@@ -5,7 +5,7 @@ import { sha256Digest, sha256Hex } from "shared/node/digest.ts";
 import { SimClock } from "../../tests/sim/sim_clock.ts";
 import { SimDisk } from "../../tests/sim/sim_disk.ts";
 import { imageBytes } from "../../tests/sim/sim_release.ts";
-import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
+import { BootRecordStore, counterFloor } from "vehicle/bootloader/boot_record.ts";
 import type { EcuImage } from "vehicle/bus/ecu_port.ts";
 import { SlotUpdate } from "./slot_update.ts";
 
@@ -49,19 +49,49 @@ Deno.test("begin() marks the slot unbootable before the first byte", () => {
 });
 
 Deno.test("begin() keeps the tag of a bundle that is not whole here, and of no other", () => {
+  const newer = { image: named(2), bundle: "ab".repeat(8) };
   const states = [
-    { successful: true, unbootable: false }, // The way back, that a newer release replaces.
-    { successful: true, unbootable: true }, // It rotted.
-    { successful: false, unbootable: true, verdict: "imageCrashed" },
-    { successful: false, unbootable: false, triesRemaining: 0 },
+    // The way back, that a newer release replaces; even if it rotted.
+    { ...newer, image: named(1), successful: true, unbootable: false },
+    { ...newer, image: named(1), successful: true, unbootable: true },
+    // It could not be read at the last start; it rotted.
+    { ...newer, successful: true, unbootable: false },
+    { ...newer, successful: true, unbootable: true },
+    { ...newer, successful: false, unbootable: true, verdict: "imageCrashed" },
+    { ...newer, successful: false, unbootable: false, triesRemaining: 0 },
   ] as const;
   const kept = states.map((state) => {
     const { records, update } = world();
-    records.change("B", { ...state, image: named(1), bundle: "ab".repeat(8) });
-    update.begin(IMAGE, "A", {});
-    return records.read().B.bundle;
+    records.change("B", state);
+    update.begin(named(3), "A", {});
+    const { B } = records.read();
+    assertEquals(B.owed?.bundle ?? null, B.bundle ?? null);
+    return [B.bundle, counterFloor(records.read())];
   });
-  assertEquals(kept, [null, "ab".repeat(8), "ab".repeat(8), "ab".repeat(8)]);
+  const tag = "ab".repeat(8);
+  assertEquals(kept, [[null, 1], [null, 1], [tag, 2], [tag, 2], [tag, 1], [tag, 1]]);
+});
+
+Deno.test("what was confirmed in a slot is not forgotten by the trials that fail in it afterwards", async () => {
+  const { boot, records, update, slots } = world();
+  const bundle = "ab".repeat(8);
+  records.change("B", { successful: true, unbootable: false, image: named(4), bundle });
+  const untouched = slots.A.operations;
+  const owed = { counter: 4, bundle, successful: true };
+  for (const counter of [5, 6]) {
+    const image = { ...IMAGE, counter };
+    update.begin(image, "A", {});
+    assertEquals(records.read().B.owed, owed);
+    update.write(BYTES);
+    await update.arm(image, "A", "cd".repeat(8));
+    assertEquals([records.read().B.owed, records.read().B.bundle], [owed, "cd".repeat(8)]);
+    update.disarm(image, "imageCrashed");
+    assertEquals(new BootRecordStore(boot).read().B.owed, owed);
+    const error = assertThrows(() => update.begin(named(3), "A", {}), UpdateFailure);
+    assertEquals(error.failure, "releaseDowngrade");
+  }
+  update.begin(named(4), "A", {}); // The same again may come.
+  assertEquals([records.read().B.owed, slots.A.operations], [owed, untouched]);
 });
 
 Deno.test("begin() never touches the slot that runs, nor the only confirmed one in recovery", () => {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { counterFloor, type SlotRecord } from "vehicle/bootloader/boot_record.ts";
+import type { OwedRelease, SlotRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuInventory } from "vehicle/bus/ecu_port.ts";
 import { strays } from "./strays.ts";
 import { isSame } from "./trial_view.ts";
@@ -37,31 +37,43 @@ export function undrivable({ phase, inventories, absent }: DrivableView): string
     if (running === null && (record.A.image ?? record.B.image) !== null) {
       return `${serial} runs nothing`;
     }
-    if (fellBehind(inventory, inventories) || misses(inventory, inventories)) {
+    if (fellBehind(inventory, inventories)) {
       return `${serial} does not run the release that belongs to those of others`;
     }
   }
   return undefined;
 }
 
-/** An ECU had confirmed a release and no longer runs it, while its partners still do. */
+/**
+ * A release was confirmed here, or was to be, that does not run while its partners may run theirs:
+ * it is in a slot that does not boot, or its slot was taken for another image.
+ */
 function fellBehind(
   { serial, running, record }: EcuInventory,
   all: readonly EcuInventory[],
 ): boolean {
-  const floor = counterFloor(record);
-  if (running === null || running.image.counter >= floor) return false;
-  const left = slots(record).find((slot) => slot.successful && slot.image?.counter === floor)!;
   const others = all.filter((one) => one.serial !== serial);
-  // Without a tag, as earlier versions left it, every other ECU may be its partner.
-  return others.some((one) => left.bundle ? keeps(one, left.bundle) : !wentBack(left, record));
+  return slots(record).flatMap((slot) => wanted(slot, record)).some(
+    ({ counter, bundle, successful }) => {
+      if (running !== null && running.image.counter >= counter) return false;
+      // Without a tag, as earlier versions left it, every other ECU may be its partner.
+      if (!bundle) return successful && others.length > 0;
+      return others.some((one) => keeps(one, bundle));
+    },
+  );
 }
 
-/** A slot was emptied, to be filled anew, that held a release whose partners are confirmed. */
-function misses({ serial, record }: EcuInventory, all: readonly EcuInventory[]): boolean {
-  return slots(record).some(({ image, bundle }) =>
-    image === null && bundle && all.some((one) => one.serial !== serial && keeps(one, bundle))
-  );
+/** What a slot says should run. */
+function wanted(slot: SlotRecord, record: EcuInventory["record"]): OwedRelease[] {
+  const { image, successful, bundle, owed } = slot;
+  // With a tag the partners tell whether all went back; without one only the slot itself does.
+  const settled = !bundle && wentBack(slot, record);
+  const kept = image !== null && successful && !settled
+    ? [{ counter: image.counter, bundle: bundle ?? null, successful }]
+    : [];
+  // Of a trial that failed, only the tag is left once its slot was emptied.
+  const missed = image === null && bundle ? [{ counter: Infinity, bundle, successful }] : [];
+  return [...kept, ...missed, ...owed ? [owed] : []];
 }
 
 /** It confirmed a release of the bundle, and has not gone back from it with its partners. */

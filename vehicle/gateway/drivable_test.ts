@@ -166,3 +166,34 @@ Deno.test("undrivable() lets a bundle drive that went back together, and not hal
   });
   assertEquals(idle([untold(back("body")), untold(back("ivi"))]), undefined);
 });
+
+Deno.test("undrivable() locks while a slot owes the release that is confirmed beside it, whatever it holds", () => {
+  const partner = ecu("ivi", "confirmed", true);
+  const owed = { counter: 2, bundle: NEW, successful: true };
+  const failed = slot(3, { unbootable: true, verdict: "imageCrashed", bundle: "0c".repeat(8) });
+  for (const B of [EMPTY_SLOT, failed]) {
+    const body = (debt: NonNullable<SlotRecord["owed"]> | null) =>
+      inventory("body", { record: { A: KEPT, B: { ...B, owed: debt } }, running: running(1) });
+    assertEquals(idle([body(null), partner]), undefined);
+    assertEquals(idle([body(owed), partner]) !== undefined, true);
+    assertEquals(idle([body({ ...owed, successful: false }), partner]) !== undefined, true);
+    assertEquals(idle([body({ ...owed, bundle: null }), partner]) !== undefined, true);
+    assertEquals(idle([body(owed), ecu("ivi", "judged", false)]), undefined); // Nobody has it.
+    assertEquals(idle([body(owed)]), undefined); // It is alone.
+    const later = { A: slot(4, { successful: true }), B: { ...B, owed } };
+    assertEquals(
+      idle([inventory("body", { record: later, running: running(4) }), partner]),
+      undefined,
+    );
+  }
+});
+
+Deno.test("strays() takes forward what is tried again in the slot that was emptied of it", () => {
+  const owed = { counter: 2, bundle: NEW, successful: true };
+  const again = { ...STATES["armed"]!, owed };
+  const body = inventory("body", { record: { A: KEPT, B: again }, running: running(1) });
+  const ways = strays([body, ecu("ivi", "confirmed", true)]).map((
+    { serial, way },
+  ) => [serial, way]);
+  assertEquals(ways, [["body", "forward"]]);
+});

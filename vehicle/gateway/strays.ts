@@ -6,7 +6,7 @@
  * @module
  */
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
-import { counterFloor, type SlotRecord } from "vehicle/bootloader/boot_record.ts";
+import { otherSlot, slotFloor, type SlotRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuImage, EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
 import { confirmOne, type Secure } from "./commit.ts";
 import type { RollCall } from "./roll_call.ts";
@@ -35,10 +35,12 @@ export function strays(inventories: readonly EcuInventory[]): Stray[] {
   );
   return inventories.flatMap((inventory) => {
     const { serial, record } = inventory;
-    return [record.A, record.B].flatMap((slot): Stray[] => {
+    return (["A", "B"] as const).flatMap((at): Stray[] => {
+      const slot = record[at];
       const { image, successful, bundle = null } = slot;
       if (image === null || successful) return [];
-      const isNewest = image.counter > counterFloor(record); // Else a later release took its place.
+      // Else a later release took its place. What its own slot held before may be the same again.
+      const isNewest = image.counter > slotFloor(record[otherSlot(at)]);
       if (bundle !== null && kept.has(bundle) && isNewest) {
         return [{ serial, image, bundle, way: "forward" }];
       }
