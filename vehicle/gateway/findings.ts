@@ -5,10 +5,12 @@
  * @module
  */
 import { type Clock, isoTime } from "shared/clock.ts";
-import type { UpdateFailure } from "shared/failure.ts";
+import { UpdateFailure } from "shared/failure.ts";
 import { MAX_ROT_REPORTS } from "shared/limits.ts";
 import type { EcuState, FailureReport } from "shared/protocol/common.ts";
 import type { RotReport } from "shared/protocol/messages.ts";
+import type { EcuPort } from "vehicle/bus/ecu_port.ts";
+import type { WatchedSlot } from "vehicle/bus/slot_care.ts";
 import { failureReport } from "./report.ts";
 
 /** Where something was found. */
@@ -88,4 +90,17 @@ export class Findings {
 
 function keyOf({ ecu, what }: RotPlace): string {
   return `${ecu} ${what}`;
+}
+
+/** A slot, as a place. */
+export function placeOf(ecu: EcuPort, { slot }: WatchedSlot): RotPlace {
+  return { ecu: ecu.serial, what: `slot ${slot}` };
+}
+
+/** Why a slot is not to be trusted. */
+export function rotFailure(ecu: EcuPort, { slot, image, condemned }: WatchedSlot): UpdateFailure {
+  const found = condemned ? "the loader refused it" : "its bytes are no longer those of the image";
+  const message =
+    `Cannot trust slot ${slot} of ${ecu.serial}, which holds ${image.version}: ${found}`;
+  return new UpdateFailure(condemned ? "slotUnsound" : "slotRotten", ecu.serial, message);
 }

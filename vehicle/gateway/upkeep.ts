@@ -16,7 +16,7 @@ import type { FailureReport } from "shared/protocol/common.ts";
 import type { RotReport, TrialLog } from "shared/protocol/messages.ts";
 import type { EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { WatchedSlot } from "vehicle/bus/slot_care.ts";
-import { Findings, type FindingsParts } from "./findings.ts";
+import { Findings, type FindingsParts, placeOf, rotFailure } from "./findings.ts";
 import { type HealParts, healSlot } from "./heal.ts";
 import type { JournalState } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
@@ -267,14 +267,26 @@ export class Upkeep {
         log(`${ecu.serial}: knows again that it is to run ${image.version}`);
         return true;
       }
-      if (wanted.condemned || !mayRestart()) continue;
+      if (wanted.condemned || !mayRestart() || !this.#mayTry(ecu)) continue;
       log(`${ecu.serial}: restarts into ${image.version}, which is whole again`);
       await ecu.restart();
-      await roll.ask(ecu.serial);
+      const { running } = await roll.ask(ecu.serial);
       this.#revived.delete(ecu.serial);
+      if (running !== null && isSame(running.image, image)) this.#patience.delete(ecu.serial);
+      else this.#retreat.failed(); // Its slot cannot be read, say: that is not healed by leaves.
       return true;
     }
     return await this.#retreat.step(lost.map(({ ecu }) => ecu.serial), signal);
+  }
+
+  /** A restart that does not help is tried again with growing pauses. */
+  #mayTry({ serial }: EcuPort): boolean {
+    const now = this.#parts.clock.monotonic();
+    const { atMs, pauseMs } = this.#patience.get(serial) ?? { atMs: 0, pauseMs: BACKOFF_MIN_MS };
+    if (now < atMs) return false;
+    const longer = Math.min(2 * pauseMs, HEAL_BACKOFF_MAX_MS);
+    this.#patience.set(serial, { atMs: now + pauseMs, pauseMs: longer });
+    return true;
   }
 
   #strays(): Stray[] {
@@ -335,15 +347,4 @@ export function upkeepOf(
 
 function keyOf(ecu: EcuPort, { slot, image }: WatchedSlot): string {
   return `${ecu.serial} ${slot} ${image.sha256}`;
-}
-
-function placeOf(ecu: EcuPort, { slot }: WatchedSlot): { ecu: string; what: string } {
-  return { ecu: ecu.serial, what: `slot ${slot}` };
-}
-
-function rotFailure(ecu: EcuPort, { slot, image, condemned }: WatchedSlot): UpdateFailure {
-  const found = condemned ? "the loader refused it" : "its bytes are no longer those of the image";
-  const message =
-    `Cannot trust slot ${slot} of ${ecu.serial}, which holds ${image.version}: ${found}`;
-  return new UpdateFailure(condemned ? "slotUnsound" : "slotRotten", ecu.serial, message);
 }
