@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { HEAL_PATIENCE_MS } from "shared/limits.ts";
-import { rotWhileOff, slotsOf } from "./rot_world.ts";
+import { rotWhileOff, slotsOf, updated } from "./rot_world.ts";
 import { everyEcu } from "./sim_bundle.ts";
 import { release } from "./sim_release.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
@@ -54,4 +54,17 @@ Deno.test("a release for one ECU in the middle of a way back stays, and the othe
   vehicle.signals({});
   await vehicle.until(() => !vehicle.screen().driveLock, "free", 10 * 60_000);
   assertEquals(vehicle.runs(), { body: "3.0.0", cluster: "1.0.0", ivi: "1.0.0" });
+});
+
+Deno.test("a slot that cannot be read is tried with growing pauses, and in the end all go back", async () => {
+  const vehicle = await updated();
+  const { running } = slotsOf(vehicle, "cluster");
+  const disk = vehicle.disksOf("cluster")[running];
+  rotWhileOff(vehicle, () => vehicle.power.failingRead.add(disk));
+  await vehicle.pass(HEAL_PATIENCE_MS - 5000);
+  assert(vehicle.screen().driveLock);
+  assert(vehicle.starts.length < 30, `${vehicle.starts.length} starts`);
+  await vehicle.until(() => vehicle.allRun("1.0.0"), "all are back", 10 * 60_000);
+  await vehicle.pass(1000);
+  assertEquals(vehicle.screen().driveLock, false);
 });
