@@ -32,6 +32,7 @@ import type {
 import type { DeltaMaker } from "./ports_delta.ts";
 import { Collector } from "./release/collector.ts";
 import { DeltaJobs } from "./release/delta_jobs.ts";
+import { LeafTrees } from "./release/leaf_trees.ts";
 import { Publisher } from "./release/publish.ts";
 import { Uploads } from "./release/uploads.ts";
 
@@ -72,6 +73,7 @@ export class Core {
   readonly deltas: DeltaJobs;
   readonly collector: Collector;
   readonly publisher: Publisher;
+  readonly leafTrees: LeafTrees;
   /** When this run began, in milliseconds since the epoch. */
   readonly sinceMs: number;
   #announcer: Announcer | undefined;
@@ -116,6 +118,7 @@ export class Core {
       log,
       async (vin, secret) => await this.enrolments.identify(secret) === vin,
     );
+    this.leafTrees = new LeafTrees(ports.blobs);
     this.deltas = new DeltaJobs({
       ...{ records, blobs, clock, maker: ports.maker, bulletins },
       ...{ fleet, feed, metrics, log },

@@ -14,6 +14,7 @@ import { answerError, noSuchRoute } from "./app.ts";
 import type { Core } from "./core.ts";
 import { problemResponse } from "./failure_http.ts";
 import { answerCarrier, type SendPart } from "./routes/carrier_route.ts";
+import { answerLeaf, answerLeafList } from "./routes/chunk_route.ts";
 import { json, readBody } from "./routes/route.ts";
 
 /** What is known of the vehicle that asks. */
@@ -63,6 +64,16 @@ export function createDeviceApp(core: Core): Hono<DeviceEnv> {
   app.get("/carriers/:carrier", (c) => {
     const carrier = parseAs(Sha256Hex, c.req.param("carrier"), { what: "carrierSha256" });
     return answerCarrier(c.req.raw, carrier, core, c.env.send);
+  });
+
+  app.get("/chunks/:root", (c) => {
+    const root = parseAs(Sha256Hex, c.req.param("root"), { what: "root" });
+    return answerLeafList(core, { vin: c.get("vin"), root });
+  });
+
+  app.get("/chunks/:root/:index{[0-9]{1,9}}", (c) => {
+    const root = parseAs(Sha256Hex, c.req.param("root"), { what: "root" });
+    return answerLeaf(core, { vin: c.get("vin"), root }, Number(c.req.param("index")));
   });
 
   app.put("/manifest", async (c) => {

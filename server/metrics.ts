@@ -18,6 +18,7 @@ const COUNTERS = {
   ota_collected_bytes_total: "Bytes given back to the medium with them",
   ota_carrier_requests_total: "Requests for carriers",
   ota_carrier_bytes_total: "Bytes of carriers sent to vehicles",
+  ota_chunks_total: "Leaves given to vehicles that heal a slot",
   ota_manifests_total: "Reports taken by PUT /manifest",
   ota_false_confirmed_total: "ECUs that claimed to be confirmed while another image ran",
   ota_mqtt_messages_total: "Messages taken from vehicles, by leaf",

@@ -59,6 +59,10 @@ export interface BlobStore extends StoredFiles {
   dropTemporary(file: PartFile): Promise<void>;
   /** Makes a file durable under its digest, and closes it. Doubles are merged. */
   commit(file: PartFile, sha256: string): Promise<void>;
+  /** The leaf hashes of an image, if they are kept, 32 bytes each. */
+  openLeaves(sha256: string): Promise<BlobFile | null>;
+  /** Keeps the leaf hashes of an image beside it, and closes their file. */
+  commitLeaves(file: PartFile, sha256: string): Promise<void>;
   /** Free bytes on the medium, or `null` if it cannot be told. */
   freeBytes(): Promise<number | null>;
 }
@@ -172,6 +176,8 @@ export interface Records extends StorageRecords {
   dropSessionsBefore(createdAtMs: number): Promise<void>;
 
   blob(sha256: string): Promise<BlobRow | undefined>;
+  /** Those whose leaves have this root: one, unless two files say the same. */
+  blobsByRoot(merkleRoot: string): Promise<BlobRow[]>;
   putBlob(row: BlobRow): Promise<void>;
   /** Every carrier that brings an image, oldest first. */
   carriersOf(sha256: string): Promise<Carrier[]>;

@@ -65,6 +65,7 @@ export const FAILURES = {
   downloadTooSlow:       { code: 206, stage: "download", retry: "now",   attack: "slowRetrieval",     remedy: "Move to a better network" },
   serverRefused:         { code: 207, stage: "download", retry: "later", remedy: "Enrol the vehicle again: the server does not accept its identity" },
   leafDiffers:           { code: 211, stage: "chunk",    retry: "full",  attack: "arbitrarySoftware", remedy: "None needed: the full image is fetched instead" },
+  healSourceMissing:     { code: 212, stage: "chunk",    retry: "later", remedy: "The server has lost the image that the ECU runs: publish a newer release for it" },
 
   deltaBaseDiffers:      { code: 301, stage: "delta",    retry: "full",  remedy: "None needed: the full image is fetched instead" },
   deltaDamaged:          { code: 302, stage: "delta",    retry: "full",  remedy: "Make the patch again from the two images" },
@@ -76,6 +77,7 @@ export const FAILURES = {
   slotDigestDiffers:     { code: 402, stage: "install",  retry: "now",   remedy: "None at first: the slot is written again; if it comes back, the storage is worn out" },
   storageFailed:         { code: 403, stage: "install",  retry: "now",   remedy: "Check the storage of the ECU" },
   storageFull:           { code: 404, stage: "install",  retry: "later", remedy: "Free space where the data folder lies" },
+  fallbackUnsound:       { code: 405, stage: "install",  retry: "later", remedy: "None at first: the ECU's present image has rotted in its slot and is healed from the server; then offer the release again" },
   ecuLost:               { code: 411, stage: "install",  retry: "later", remedy: "The ECU does not answer: check its supply and its bus; the vehicle goes on when it is there again" },
   ecuSlow:               { code: 412, stage: "install",  retry: "later", remedy: "The ECU never comes to an end with what it was asked: check its storage, or restart it" },
   ecuRefused:            { code: 413, stage: "install",  retry: "later", remedy: "The ECU gives a reason that this version does not know; update the gateway" },
@@ -88,6 +90,9 @@ export const FAILURES = {
   trialInterrupted:      { code: 506, stage: "boot",     retry: "now",   remedy: "None needed: the power was cut in the trial, and it is tried again" },
   slotUnsound:           { code: 507, stage: "boot",     retry: "never", remedy: "Check the storage: the bytes in the slot changed after they were checked" },
   noBootableSlot:        { code: 508, stage: "boot",     retry: "later", remedy: "The ECU is in recovery: publish a release for it" },
+  slotRotten:            { code: 509, stage: "boot",     retry: "now",   remedy: "None at first: the slot is healed from the server; if it comes back, the storage is worn out" },
+  recordRotten:          { code: 510, stage: "boot",     retry: "now",   remedy: "None at first: it was healed from its other copy; without a power cut before it, and if it comes back, the storage is worn out" },
+  recordLost:            { code: 511, stage: "boot",     retry: "now",   remedy: "None at first: what can be known is restored; if it comes back, the storage is worn out" },
   selfTestFailed:        { code: 601, stage: "selfTest", retry: "never", remedy: "Repair what the self-test found: see the detail" },
   selfTestMissing:       { code: 602, stage: "selfTest", retry: "never", remedy: "Let the software report its self-test in time: it never did" },
 

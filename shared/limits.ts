@@ -118,6 +118,36 @@ export const MAX_INTERRUPTED_TRIALS = 5;
 export const HEARTBEAT_TIMEOUT_MS = 4_000;
 /** First sign of life of an image: starting a runner takes under 0.1 s, on an ARM board under 2 s. */
 export const BOOT_TIMEOUT_MS = 10_000;
+/**
+ * How fast the scrub reads at idle: a 32nd of what the slowest SD card class gives, and under 1 % of
+ * one core for the digest; two full slots of 1 GiB take 34 minutes.
+ */
+export const SCRUB_BYTES_PER_SECOND = MIB;
+/** Read at once by the scrub: under a millisecond of hashing, so nothing waits for it. */
+export const SCRUB_STEP_BYTES = 256 * KIB;
+/** Rest after a whole round: small slots are not read all the time, and rot is found in minutes. */
+export const SCRUB_REST_MS = 60_000;
+/** Longest pause before healing is tried again: offline for a week costs 2000 requests. */
+export const HEAL_BACKOFF_MAX_MS = 5 * 60_000;
+/**
+ * How long a vehicle that rot has left with half a bundle tries to go forward by healing, under
+ * drive lock, before it goes back to the older release that is still whole.
+ */
+export const HEAL_PATIENCE_MS = 2 * 60_000;
+/** How often one leaf is written until it reads back right: more is a worn-out medium. */
+export const MEND_ATTEMPTS = 3;
+/** The leaf hashes of the largest image, 32 bytes each. */
+export const MAX_LEAF_LIST_BYTES = (MAX_IMAGE_BYTES / LEAF_BYTES) * 32;
+/** Trees of leaf hashes that the server keeps in memory: one of 16 GiB, or many small ones. */
+export const LEAF_TREES_BYTES = 2 * MAX_LEAF_LIST_BYTES;
+/** Findings of the scrub in one report: of each record and slot of a small vehicle the last. */
+export const MAX_ROT_REPORTS = 32;
+/** The log of a failed trial, as stored: eight sectors; an engineer needs the end of it. */
+export const TRIAL_LOG_BYTES = 4 * KIB;
+/** Messages of an image that are kept while it is on trial: the last ones tell why. */
+export const TRIAL_LOG_LINES = 32;
+/** Logs in one report: those of a whole car would not fit its bound; the others follow. */
+export const MAX_TRIAL_LOGS = 8;
 /** One line a runner may print; a longer one is a fault of the image. */
 export const MAX_RUNNER_LINE_BYTES = 16 * KIB;
 /** JavaScript heap of an image. */

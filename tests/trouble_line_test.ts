@@ -91,13 +91,15 @@ Deno.test("download: a part is asked for by both its ends, and no more is taken,
 
 /** A server may answer a range with the whole file (RFC 9110 14.2). */
 async function wholeInstead(
-  { targets, manifest }: HttpBackend,
+  { targets, manifest, leafHashes, leaf }: HttpBackend,
   offset: number,
   endBytes: number,
 ): Promise<Uint8Array> {
   const whole: Backend = {
     targets,
     manifest,
+    leafHashes,
+    leaf,
     carrier: () =>
       Promise.resolve({ offset: 0, totalBytes: IMAGE.length, body: ReadableStream.from([IMAGE]) }),
   };

@@ -150,7 +150,7 @@ async function identify(
   log: (line: string) => void,
 ): Promise<Identity> {
   const path = `${dataDir}/identity.json`;
-  const found = readIdentity(path);
+  const found = readIdentity(path, log);
   if (found !== undefined) {
     if (found.vin === vin) return found;
     throw new UpdateFailure(

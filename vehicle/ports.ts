@@ -107,6 +107,13 @@ export interface Backend {
   targets(signal: AbortSignal): Promise<DirectorTargets>;
   /** Bytes of a carrier from an offset on, to an end or to its own (Range, If-Range). */
   carrier(carrierSha256: string, range: ByteRange, signal: AbortSignal): Promise<RangeAnswer>;
+  /** The hashes of all leaves of an image, 32 bytes each, as they came. */
+  leafHashes(
+    image: { readonly root: string; readonly count: number },
+    signal: AbortSignal,
+  ): Promise<Uint8Array>;
+  /** One leaf of an image with its proof, as it came (`shared/protocol/chunk.ts`). */
+  leaf(root: string, index: number, signal: AbortSignal): Promise<Uint8Array>;
   /** Delivers the version report. */
   manifest(report: VehicleReport, signal: AbortSignal): Promise<void>;
 }

@@ -2,6 +2,7 @@
  * Blobs in a folder:
  *
  *   blobs/ab/abcdef…              whole files, named by their SHA-256, never changed
+ *   blobs/ab/abcdef….leaves       the hashes of an image's leaves, beside it
  *   uploads/{sha256}.{total}.part an upload; its length is its offset, nothing else is remembered
  *   uploads/{n}.tmp               a result in the making; removed at the next start
  *
@@ -49,6 +50,15 @@ class FolderBlobs implements BlobStore {
 
   lengthOf(sha256: string): Promise<number | null> {
     return Deno.stat(this.#path(sha256)).then((info) => info.size, orMissing(null));
+  }
+
+  async openLeaves(sha256: string): Promise<BlobFile | null> {
+    const file = await Deno.open(leavesPath(this.#path(sha256))).catch(orMissing(null));
+    return file && new OpenFile("", file, (await file.stat()).size);
+  }
+
+  commitLeaves(file: PartFile, sha256: string): Promise<void> {
+    return this.#keep(file, leavesPath(this.#path(sha256)), `the leaves of ${sha256}`);
   }
 
   async open(sha256: string): Promise<BlobFile> {
@@ -100,6 +110,7 @@ class FolderBlobs implements BlobStore {
       if ((info.mtime?.getTime() ?? Infinity) > untilMs) return false;
       try {
         await Deno.remove(path);
+        await Deno.remove(leavesPath(path)).catch(orMissing(undefined));
         using directory = await Deno.open(path.slice(0, path.lastIndexOf("/")));
         await directory.sync(); // It must not come back after it was counted as gone.
       } catch (cause) {
@@ -153,26 +164,25 @@ class FolderBlobs implements BlobStore {
   }
 
   commit(file: PartFile, sha256: string): Promise<void> {
-    return this.#named(sha256, () => this.#commit(file, sha256));
+    return this.#named(sha256, () => this.#keep(file, this.#path(sha256), sha256));
   }
 
-  async #commit(file: PartFile, sha256: string): Promise<void> {
+  async #keep(file: PartFile, path: string, name: string): Promise<void> {
     invariant(file instanceof OpenFile, "a part file of this store");
-    const path = this.#path(sha256);
     const folder = path.slice(0, path.lastIndexOf("/"));
     try {
       await file.file.sync(); // The bytes first, then the name that vouches for them.
     } catch (cause) {
       // What did not reach the disk reads well from the cache, and the next sync says nothing.
       await this.dropTemporary(file);
-      throw orStoreFailure(`keep ${sha256}, which is to be sent again`, cause);
+      throw orStoreFailure(`keep ${name}, which is to be sent again`, cause);
     }
     try {
       file.close();
       await Deno.mkdir(folder, { recursive: true });
       await Deno.rename(file.path, path);
     } catch (cause) {
-      throw orStoreFailure(`keep ${sha256}`, cause);
+      throw orStoreFailure(`keep ${name}`, cause);
     }
     try {
       for (const each of [folder, this.blobs]) {
@@ -181,7 +191,7 @@ class FolderBlobs implements BlobStore {
       }
     } catch (cause) {
       await Deno.remove(path); // A name that may not last vouches for nothing.
-      throw orStoreFailure(`keep ${sha256}, which is to be sent again`, cause);
+      throw orStoreFailure(`keep ${name}, which is to be sent again`, cause);
     }
   }
 
@@ -206,6 +216,10 @@ class FolderBlobs implements BlobStore {
   #path(sha256: string): string {
     return pathIn(this.blobs, sha256);
   }
+}
+
+function leavesPath(path: string): string {
+  return `${path}.leaves`;
 }
 
 function pathIn(blobs: string, sha256: string): string {

@@ -90,11 +90,11 @@ export class Rows extends DeltaRows implements Records {
   }
 
   blob(sha256: string): Promise<BlobRow | undefined> {
-    return this.one("SELECT * FROM blobs WHERE sha256 = ?", (row) => ({
-      sha256: String(row.sha256),
-      lengthBytes: Number(row.length_bytes),
-      merkleRoot: String(row.merkle_root),
-    }), sha256);
+    return this.one("SELECT * FROM blobs WHERE sha256 = ?", blobRow, sha256);
+  }
+
+  blobsByRoot(merkleRoot: string): Promise<BlobRow[]> {
+    return this.all("SELECT * FROM blobs WHERE merkle_root = ?", blobRow, merkleRoot);
   }
 
   async putBlob(row: BlobRow): Promise<void> {
@@ -314,5 +314,13 @@ function readVehicle(row: Row): VehicleRow {
     director: jsonOrNull(DirectorTargets, row.director),
     current: Text.parse(row.current),
     queue: json(Strings, row.queue),
+  };
+}
+
+function blobRow(row: Record<string, unknown>): BlobRow {
+  return {
+    sha256: String(row.sha256),
+    lengthBytes: Number(row.length_bytes),
+    merkleRoot: String(row.merkle_root),
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Clock, isoTime } from "shared/clock.ts";
-import { UpdateFailure } from "shared/failure.ts";
+import { FAILURES, UpdateFailure } from "shared/failure.ts";
 import { MAX_HARDWARE_PER_VEHICLE } from "shared/limits.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
 import { newVehicle } from "../access/enrolment.ts";
@@ -99,6 +99,7 @@ export class Fleet {
       if (isRepeated(row.report, report)) return { settled: undefined, hardware: [] };
       const lies = await this.#lies(tables, row, report);
       metrics.add("ota_false_confirmed_total", lies.length);
+      await keepTrialLogs(tables, report);
       const fresh = await this.#meet(tables, report);
       const settled = await settle(tables, { ...row, report, lastSeenAt: isoTime(nowMs) }, {
         nowMs,
@@ -219,6 +220,24 @@ export class Fleet {
     if (changed) this.ports.feed.changed("vehicle", row.vin);
     for (const campaign of campaigns) this.ports.feed.changed("campaign", campaign);
     if (news) await this.ports.bulletins.desire(row);
+  }
+}
+
+/** A manifest tells the log of a failed trial once; as an event it is kept. */
+async function keepTrialLogs(tables: Records, report: VehicleReport): Promise<void> {
+  for (const log of report.trialLogs ?? []) {
+    const { code, stage } = FAILURES[log.failure];
+    await tables.addEvent(report.vin, {
+      v: 1,
+      id: log.id,
+      seq: report.seq,
+      at: log.at,
+      ecu: log.ecu,
+      state: report.ecus.find((ecu) => ecu.serial === log.ecu)?.state ?? "rolledBack",
+      campaign: report.campaign,
+      failure: { code, name: log.failure, stage, message: log.detail },
+      log,
+    }, KEEP_EVENTS);
   }
 }
 

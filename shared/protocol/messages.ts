@@ -6,7 +6,15 @@
  * @module
  */
 import { z } from "zod";
-import { MAX_DELTAS, MAX_ECUS, MAX_REPORT_SEQ } from "../limits.ts";
+import {
+  MAX_DELTAS,
+  MAX_ECUS,
+  MAX_REPORT_SEQ,
+  MAX_ROT_REPORTS,
+  MAX_TRIAL_LOGS,
+  TRIAL_LOG_LINES,
+} from "../limits.ts";
+import { FAILURE_NAMES } from "../failure.ts";
 import {
   CampaignId,
   Counter,
@@ -114,6 +122,37 @@ export const EcuReport = z.object({
 /** One ECU in a report. */
 export type EcuReport = z.infer<typeof EcuReport>;
 
+/** What was found rotten in a vehicle, and whether it was healed since. */
+export const RotReport = z.object({
+  /** The ECU, or `gateway`. */
+  ecu: EcuSerial,
+  /** The slot or the record. */
+  what: z.string().max(40),
+  at: Instant,
+  failure: FailureReport,
+  healedAt: Instant.nullable(),
+});
+/** What was found rotten in a vehicle. */
+export type RotReport = z.infer<typeof RotReport>;
+
+/** The log of a failed trial, told once. */
+export const TrialLog = z.object({
+  v: V1,
+  id: z.string().regex(/^[0-9a-f]{64}$/),
+  ecu: EcuSerial,
+  at: Instant,
+  version: Version,
+  counter: Counter,
+  sha256: Sha256Hex,
+  failure: z.enum(FAILURE_NAMES),
+  /** The verdict in words. */
+  detail: z.string().max(1000),
+  /** The last words of the image, oldest first. */
+  lines: z.array(z.string().max(200)).max(TRIAL_LOG_LINES),
+});
+/** The log of a failed trial. */
+export type TrialLog = z.infer<typeof TrialLog>;
+
 /**
  * `ota/v1/vehicle/{vin}/status` (retained) and the body of `PUT /manifest`.
  * Over MQTT it shows progress; only the manifest can make an ECU `confirmed`.
@@ -131,6 +170,10 @@ export const VehicleReport = z.object({
   ),
   /** Why the vehicle's process was restarted, for a day or until a person starts it anew. */
   lastError: LastError.optional(),
+  /** What was found rotten since the vehicle has power. */
+  rot: z.array(RotReport).max(MAX_ROT_REPORTS).optional(),
+  /** Of failed trials, in manifests only, until the server has them. */
+  trialLogs: z.array(TrialLog).max(MAX_TRIAL_LOGS).optional(),
 });
 /** Where a vehicle stands. */
 export type VehicleReport = z.infer<typeof VehicleReport>;
@@ -145,6 +188,10 @@ export const VehicleEvent = z.object({
   state: EcuState,
   campaign: CampaignId.nullable().optional(),
   failure: FailureReport.optional(),
+  /** In words, what no state says: damage that was healed. */
+  note: z.string().max(500).optional(),
+  /** Of a failed trial. */
+  log: TrialLog.optional(),
 });
 /** Something that happened to an ECU. */
 export type VehicleEvent = z.infer<typeof VehicleEvent>;

@@ -74,13 +74,14 @@ Deno.test("a delta whose base does not run is not taken", async () => {
   assertEquals(fetched(vehicle), [FULL_SHA256]);
 });
 
-Deno.test("a delta whose base rotted in the slot that runs goes over to the full container before a byte of it is fetched", async () => {
+Deno.test("a delta whose base rotted in the slot that runs comes after the base was healed", async () => {
   const vehicle = await onBase();
   vehicle.power.ecus["body"]![vehicle.ecu("body").inventory().running!.slot].flip(1, 9);
   vehicle.offer("c3", withDelta(DELTA));
   await ends(vehicle);
-  assertEquals(asked(vehicle), [["full", 0, FULL.bytes.length]]);
-  assertEquals(told(vehicle, "deltaBaseDiffers"), 1);
+  assertEquals(asked(vehicle), [["delta", 0, DELTA.bytes.length]]);
+  assertEquals(vehicle.backend.leaves.requests.map(({ what }) => what), ["list", 1]);
+  assertEquals(told(vehicle, "deltaBaseDiffers"), 0);
 });
 
 Deno.test("a segment that is damaged once on its way is fetched again, and nothing before it", async () => {
@@ -320,11 +321,12 @@ Deno.test("the same bytes under a new version install without a download", async
   assertEquals(fetched(vehicle), []);
 });
 
-Deno.test("the same bytes as a running image that rotted are fetched after all", async () => {
+Deno.test("the same bytes as a running image that rotted are copied once it was healed", async () => {
   const vehicle = await onBase();
   vehicle.power.ecus["body"]![vehicle.ecu("body").inventory().running!.slot].flip(1, 9);
   const one = release("body-sim", 3, { bytes: BASE });
   vehicle.offer("c3", { body: one });
   await ends(vehicle, BASE_SHA256);
-  assertEquals(fetched(vehicle), [one.full.carrier.carrierSha256]);
+  assertEquals(fetched(vehicle), []);
+  assertEquals(vehicle.backend.leaves.requests.map(({ what }) => what), ["list", 1]);
 });

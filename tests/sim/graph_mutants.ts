@@ -248,12 +248,12 @@ function port(change: (ecu: EcuService) => Partial<EcuService>): () => SimParts 
  * defence, or no line at all.
  */
 export const HARMLESS: readonly (Mutant & { readonly because: string })[] = [{
-  name: "targets' head is rewritten in place",
-  breaks: "the only good copy is never written",
-  because: "the journal names no campaign while the targets are replaced; two copies help " +
-    "against rot only",
+  name: "journal's content is not synced before its head",
+  breaks: "content before the head that names it",
+  because: "a head whose content does not hold counts for nothing, and is what the next write " +
+    "replaces; the content that the older head names is never written over (durable_area.ts)",
   wish: ONE,
-  parts: inPlace("TRGT"),
+  parts: unsynced("data", false),
 }, {
   name: "targets' head is not synced",
   breaks: "every record is durable before what follows",
@@ -292,7 +292,8 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "journal's head is rewritten in place", breaks: "the only good copy is never written", wish: ONE, parts: inPlace("JRNL") },
   { name: "both copies of the journal's head are written before one sync", breaks: "two copies, one at a time", wish: ONE, parts: bothAtOnce("JRNL") },
   { name: "journal is not synced", breaks: "intent before deed", wish: ONE, parts: unsynced("JRNL") },
-  { name: "journal's content is not synced before its head", breaks: "content before the head that names it", wish: ONE, parts: unsynced("data", false) },
+  // At power-on a torn copy of the targets is made whole again while the journal names them.
+  { name: "targets' head is rewritten in place", breaks: "the only good copy is never written", wish: ONE, parts: inPlace("TRGT") },
   { name: "segment is not synced before its checkpoint", breaks: "data before the checkpoint that counts it", wish: ONE, parts: unsynced("data", true) },
   { name: "checkpoint is written before the segment", breaks: "data before the checkpoint that counts it", wish: ONE, parts: checkpointFirst },
   { name: "try is not written down before the attempt", breaks: "tries decremented first", wish: ONE,

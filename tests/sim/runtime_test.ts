@@ -71,17 +71,22 @@ Deno.test("an ECU can be switched off at once while it pauses before a restart",
   assertEquals(vehicle.starts, []);
 });
 
-Deno.test("a slot that rotted is not booted: the other one runs, and says why", async () => {
+Deno.test("a slot that rotted is not booted: the other one runs, says why, and the next release installs", async () => {
   const vehicle = await SimVehicle.running();
   vehicle.offer("c2", everyEcu(2));
   await vehicle.settled("c2");
   const { slot } = vehicle.ecu("body").inventory().running!;
   vehicle.cut(() => "new");
   vehicle.power.ecus["body"]![slot].flip(2, 77);
+  vehicle.backend.leaves.clear();
   vehicle.powerOn();
   await vehicle.pass(5000);
   assertEquals(vehicle.runs(), { body: "1.0.0", cluster: "2.0.0", ivi: "2.0.0" });
   assertEquals(vehicle.ecu("body").inventory().record[slot].verdict, "slotUnsound");
+  assertEquals([vehicle.failures()["body"], vehicle.screen().driveLock], [
+    "healSourceMissing",
+    true,
+  ]);
   vehicle.offer("c3", everyEcu(3));
   await vehicle.settled("c3");
   assert(vehicle.allRun("3.0.0"));

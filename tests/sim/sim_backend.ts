@@ -12,6 +12,8 @@ import { DirectorTargets } from "shared/protocol/director.ts";
 import { VehicleReport } from "shared/protocol/messages.ts";
 import type { Backend, ByteRange, RangeAnswer } from "vehicle/ports.ts";
 
+import { SimLeaves } from "./sim_leaves.ts";
+
 /** What goes wrong with one request for a carrier. */
 export type Fault =
   | { readonly kind: "cut"; readonly afterBytes: number } // The line breaks.
@@ -48,6 +50,8 @@ export class SimBackend {
     sentBytes: number;
   }[] = [];
   readonly manifests: VehicleReport[] = [];
+  /** The images it gives leaves of. */
+  readonly leaves = new SimLeaves();
   /** How often the assignment was asked for, answered or not. */
   looks = 0;
 
@@ -73,6 +77,7 @@ export class SimBackend {
         return parseJsonAs(DirectorTargets, text, { ...options, failure: "metadataInvalid" });
       },
       carrier: (sha256, range, signal) => this.#carrier(clock, { sha256, range, signal }),
+      ...this.leaves.port((signal) => this.#turn(clock, signal)),
       manifest: async (report, signal) => {
         await this.#turn(clock, signal);
         const read = VehicleReport.parse(JSON.parse(JSON.stringify(report)));

@@ -21,6 +21,7 @@ import { type LifeClock, SimClock } from "./sim_clock.ts";
 import { type CutChoice, PowerCut, type SimDisk } from "./sim_disk.ts";
 import { type EcuDisks, SimPower } from "./sim_power.ts";
 import { ECUS, everyEcu, type Serial } from "./sim_bundle.ts";
+import { SMALL } from "./sim_container.ts";
 import { SimLink } from "./sim_link.ts";
 import type { SimOptions } from "./sim_options.ts";
 import { type SimRelease, targets, VIN } from "./sim_release.ts";
@@ -125,8 +126,7 @@ export class SimVehicle {
       ecus: joinBus(ecus.map((ecu) => parts?.port?.(ecu) ?? ecu), clock, this.#options.wire),
       hmi,
       clock,
-      codecs: nodeCodecs,
-      hash: nodeHash,
+      ...{ codecs: nodeCodecs, hash: nodeHash, leafBytes: SMALL.leafBytes },
       journal: new Journal(powered(this.power.gateway)),
       link: this.broker,
       backend: this.backend.port(clock),
@@ -193,7 +193,8 @@ export class SimVehicle {
     releases: Readonly<Record<string, SimRelease>>,
     preconditions: readonly Precondition[] = [],
   ): void {
-    for (const { full, deltas } of Object.values(releases)) {
+    for (const { full, deltas, bytes, geometry } of Object.values(releases)) {
+      this.backend.leaves.add(bytes, geometry.leafBytes);
       for (const { carrier, bytes } of [full, ...deltas]) {
         this.backend.carriers.set(carrier.carrierSha256, bytes);
       }

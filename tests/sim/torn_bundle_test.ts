@@ -5,6 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
+import { isSound } from "./rot_world.ts";
 import { everyEcu, type Serial } from "./sim_bundle.ts";
 import { busWorld, lasts, watched } from "./bus_world.ts";
 import { UNHURT } from "./sim_bus.ts";
@@ -158,8 +159,8 @@ Deno.test("an ECU that is exchanged for an empty one goes the way of the others"
     bus.rule = () => UNHURT;
     vehicle.powerOn();
     await vehicle.settled("c2");
-    const cluster = phase === "confirmAll" ? "2.0.0" : null; // It never had an image to go back to.
-    assertEquals(vehicle.runs(), { body: version, cluster, ivi: version });
+    // The gateway remembers what it confirmed, and finds that in its slot.
+    await watched(vehicle, () => vehicle.allRun(version), `all run ${version}`, 60_000);
   }
 });
 
@@ -193,6 +194,7 @@ Deno.test("an image that was confirmed, then rotted away, locks a vehicle whose 
   const { slot } = vehicle.ecu("body").inventory().running!;
   vehicle.cut(() => "new");
   vehicle.power.ecus["body"]![slot].flip(2, 77);
+  vehicle.backend.leaves.clear(); // Else it would be healed.
   vehicle.powerOn();
   await lasts(vehicle, 60_000);
   assertEquals(vehicle.runs(), { body: "1.0.0", cluster: "2.0.0", ivi: "2.0.0" });
@@ -200,4 +202,42 @@ Deno.test("an image that was confirmed, then rotted away, locks a vehicle whose 
   vehicle.offer("c3", everyEcu(3));
   await vehicle.settled("c3");
   assert(!vehicle.screen().driveLock);
+});
+
+Deno.test("beyond the commit point a way back that rotted is healed before the slot is armed again, with a journal or without", async () => {
+  for (const lost of [false, true]) {
+    const { bus, vehicle } = await busWorld();
+    bus.rule = ({ serial, kind, way }) =>
+      serial === "cluster" && kind === "confirm" && way === "request" ? [] : UNHURT;
+    vehicle.offer("c2", everyEcu(2, { cluster: { does: "crash@20000" } }));
+    await watched(vehicle, () => vehicle.journal().phase === "confirmAll", "the commit point");
+    await watched(vehicle, () => vehicle.runs()["cluster"] === "1.0.0", "cluster fell back");
+    const { slot } = vehicle.ecu("cluster").inventory().running!;
+    const disk = vehicle.disksOf("cluster")[slot];
+    disk.flip(1, 9);
+    if (lost) {
+      vehicle.cut(() => "new");
+      disk.flip(1, 9); // Else the loader would find it: it rots once more below.
+      for (const sector of [0, 32]) vehicle.power.gateway.write(sector, new Uint8Array(512));
+      bus.rule = ({ serial, kind }) => serial === "cluster" && kind === "arm" ? [] : UNHURT;
+      vehicle.misbehave("cluster", "good");
+      vehicle.powerOn();
+      await lasts(vehicle, 1000);
+      disk.flip(1, 9);
+    }
+    vehicle.backend.leaves.clear();
+    vehicle.misbehave("cluster", "good");
+    bus.rule = () => UNHURT;
+    await lasts(vehicle, 60_000);
+    assert(vehicle.screen().driveLock);
+    assertEquals(
+      vehicle.runs()["cluster"],
+      "1.0.0",
+      "it keeps what runs until it can go back to it",
+    );
+    for (const { bytes } of Object.values(everyEcu(1))) vehicle.backend.leaves.add(bytes, 512);
+    await watched(vehicle, () => vehicle.allRun("2.0.0"), "all run release 2", 6 * 60_000);
+    assert(isSound(vehicle, "cluster", slot), "healed");
+    await watched(vehicle, () => !vehicle.screen().driveLock, "it may be driven", 60_000);
+  }
 });

@@ -83,6 +83,8 @@ function reporting(change: (report: VehicleReport) => VehicleReport): Wrappers {
     backend: (backend) => ({
       targets: (signal) => backend.targets(signal),
       carrier: (sha256, range, signal) => backend.carrier(sha256, range, signal),
+      leafHashes: (tree, signal) => backend.leafHashes(tree, signal),
+      leaf: (root, index, signal) => backend.leaf(root, index, signal),
       manifest: (report, signal) => backend.manifest(change(report), signal),
     }),
   };

@@ -102,6 +102,7 @@ class MemoryFile implements BlobFile, PartFile {
 export class MemoryBlobs implements BlobStore {
   readonly #files = new Map<string, MemoryFile>();
   readonly #parts = new Map<string, { readonly file: MemoryFile; readonly totalBytes: number }>();
+  readonly #leaves = new Map<string, MemoryFile>();
   /** There is no room for more. */
   full = false;
 
@@ -125,6 +126,7 @@ export class MemoryBlobs implements BlobStore {
     const file = this.#files.get(sha256);
     if (file !== undefined && file.modifiedAtMs > untilMs) return Promise.resolve(false);
     this.#files.delete(sha256);
+    this.#leaves.delete(sha256);
     return Promise.resolve(true);
   }
 
@@ -137,6 +139,16 @@ export class MemoryBlobs implements BlobStore {
     if (file !== undefined) return Promise.resolve(new MemoryFile(file.bytes));
     const message = `Cannot open ${sha256}: no such file is stored`;
     return Promise.reject(new UpdateFailure("imageUnknown", sha256, message));
+  }
+
+  openLeaves(sha256: string): Promise<BlobFile | null> {
+    const file = this.#leaves.get(sha256);
+    return Promise.resolve(file === undefined ? null : new MemoryFile(file.bytes));
+  }
+
+  commitLeaves(file: PartFile, sha256: string): Promise<void> {
+    this.#leaves.set(sha256, file as MemoryFile);
+    return Promise.resolve();
   }
 
   part(sha256: string): Promise<PartState | null> {

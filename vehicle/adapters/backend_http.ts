@@ -4,9 +4,16 @@
  * @module
  */
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
-import { MAX_DIRECTOR_BYTES, MAX_JSON_BYTES, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
+import {
+  DOWNLOAD_WINDOW_BYTES,
+  DOWNLOAD_WINDOW_MS,
+  MAX_DIRECTOR_BYTES,
+  MAX_JSON_BYTES,
+  REQUEST_TIMEOUT_MS,
+} from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
 import { Problem } from "shared/protocol/api.ts";
+import { MAX_CHUNK_BYTES } from "shared/protocol/chunk.ts";
 import { DirectorTargets } from "shared/protocol/director.ts";
 import type { VehicleReport } from "shared/protocol/messages.ts";
 import type { Backend, ByteRange, RangeAnswer } from "vehicle/ports.ts";
@@ -104,6 +111,26 @@ export class HttpBackend implements Backend {
       ? rangeOf(answer.headers.get("content-range"), offset)
       : [0, Number(whole ?? NaN)];
     return { offset: at, totalBytes, body: bodyOf(answer, carrierSha256) };
+  }
+
+  async leafHashes(
+    { root, count }: { readonly root: string; readonly count: number },
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    return await this.#small(`/chunks/${root}`, 32 * count, signal);
+  }
+
+  async leaf(root: string, index: number, signal: AbortSignal): Promise<Uint8Array> {
+    return await this.#small(`/chunks/${root}/${index}`, MAX_CHUNK_BYTES, signal);
+  }
+
+  async #small(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    // As slow as a download may be; a list of 1 GiB has 512 KiB.
+    const timeoutMs = REQUEST_TIMEOUT_MS + maxBytes / DOWNLOAD_WINDOW_BYTES * DOWNLOAD_WINDOW_MS;
+    const answer = await this.#ask(path, { signal, timeoutMs });
+    return await boundedBody(answer, maxBytes).catch((cause) => {
+      throw cause instanceof UpdateFailure ? cause : unreachable(path, cause);
+    });
   }
 
   async manifest(report: VehicleReport, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * The vehicle's identity: written once, at enrolment, readable by its owner only.
+ * The vehicle's identity: written once, at enrolment, readable by its owner only. A copy beside it
+ * carries a digest, so that damage to either file is noticed, and the other one heals it.
  *
  * @module
  */
@@ -7,6 +8,7 @@ import type { z } from "zod";
 import { UpdateFailure } from "shared/failure.ts";
 import { MAX_JSON_BYTES, REQUEST_TIMEOUT_MS } from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
+import { sha256Hex } from "shared/node/digest.ts";
 import { EnrolAnswer, Problem } from "shared/protocol/api.ts";
 import { boundedBody } from "./bounded_body.ts";
 
@@ -14,14 +16,43 @@ import { boundedBody } from "./bounded_body.ts";
 export type Identity = z.infer<typeof EnrolAnswer>;
 
 /**
- * Reads the identity.
+ * Reads the identity, and makes file and copy whole if one of them is not.
  *
  * @param path The file.
+ * @param log Told when something was damaged.
  * @returns The identity, or `undefined` before enrolment.
- * @throws {UpdateFailure} `preconditionFailed` if others may read it, or it cannot be read.
+ * @throws {UpdateFailure} `preconditionFailed` if others may read it, or neither can be used.
  */
-export function readIdentity(path: string): Identity | undefined {
-  let text: string;
+export function readIdentity(
+  path: string,
+  log: (line: string) => void = () => {},
+): Identity | undefined {
+  const text = readPrivate(path);
+  const copy = readPrivate(copyOf(path));
+  if (text === undefined && copy === undefined) return undefined;
+  const kept = copy === undefined ? undefined : checkedText(copy);
+  if (kept !== undefined && kept !== text) {
+    log(`identity: recordRotten: "${path}" was damaged or lost and is healed from its copy`);
+    heal(path, kept, log);
+  } else if (kept === undefined && text !== undefined) {
+    const identity = parseIdentity(path, text); // What cannot be read is not copied.
+    // Without a copy it was enrolled by an earlier version; then there is nothing to tell.
+    if (copy !== undefined) {
+      log(`identity: recordRotten: "${copyOf(path)}" was damaged and is healed`);
+    }
+    heal(copyOf(path), withDigest(text), log);
+    return identity;
+  }
+  return parseIdentity(path, kept ?? text ?? "");
+}
+
+function parseIdentity(path: string, text: string): Identity {
+  const options = { failure: "preconditionFailed", maxBytes: MAX_JSON_BYTES } as const;
+  return parseJsonAs(EnrolAnswer, text, { what: `identity "${path}"`, ...options });
+}
+
+/** A file that only its owner may read; `undefined` if it is not there. */
+function readPrivate(path: string): string | undefined {
   try {
     const { mode } = Deno.statSync(path);
     if (mode !== null && (mode & 0o077) !== 0) {
@@ -31,13 +62,35 @@ export function readIdentity(path: string): Identity | undefined {
         `Cannot use identity "${path}": others may read it; run chmod 600 on it`,
       );
     }
-    text = Deno.readTextFileSync(path);
+    return Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
-  const options = { failure: "preconditionFailed", maxBytes: MAX_JSON_BYTES } as const;
-  return parseJsonAs(EnrolAnswer, text, { what: `identity "${path}"`, ...options });
+}
+
+/** The vehicle can live without it for now: the medium may be full. */
+function heal(path: string, text: string, log: (line: string) => void): void {
+  try {
+    writeDurably(path, text);
+  } catch (error) {
+    log(`identity: cannot write "${path}": ${(error as Error).message}`);
+  }
+}
+
+/** Where the copy lies: a line with the SHA-256 of the rest. */
+function copyOf(path: string): string {
+  return `${path}.copy`;
+}
+
+function withDigest(text: string): string {
+  return `${sha256Hex(new TextEncoder().encode(text))}\n${text}`;
+}
+
+/** The text of a copy, if it is whole. */
+function checkedText(copy: string): string | undefined {
+  const text = copy.slice(copy.indexOf("\n") + 1);
+  return withDigest(text) === copy ? text : undefined;
 }
 
 /**
@@ -83,7 +136,9 @@ export async function enrol(
   if (identity.vin !== vin) {
     throw new UpdateFailure("metadataForeign", vin, `Cannot enrol ${vin}: got ${identity.vin}`);
   }
-  writeDurably(path, JSON.stringify(identity));
+  const stored = JSON.stringify(identity);
+  writeDurably(path, stored);
+  writeDurably(copyOf(path), withDigest(stored));
   return identity;
 }
 

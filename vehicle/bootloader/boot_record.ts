@@ -4,7 +4,8 @@
  *
  *   0   1  priority; the higher is preferred
  *   1   1  tries remaining
- *   2   1  flags: 1 successful, 2 unbootable, 4 holds an image, 16 what is owed was confirmed
+ *   2   1  flags: 1 successful, 2 unbootable, 4 holds an image, 8 its Merkle root is known, 16 what is
+ *          owed was confirmed
  *   3   1  zero
  *   4   4  counter, u32 little-endian
  *   8   8  length of the image, u64
@@ -13,9 +14,12 @@
  *   50  1  length of the version
  *   51  48 version, UTF-8
  *   99  8  bundle: tag of the releases that are confirmed together, or zeros
- *   107 32 zero; kept for the root over the image's leaves
+ *   107 32 root over the image's leaves, since schema version 2
  *   139 4  owed: counter of the release that was taken from the slot, or 0; flag 16: confirmed
  *   143 8  its bundle, or zeros
+ *
+ * Version 1 had no root, and 151 bytes a slot, before that 107 without what is owed, at first 99
+ * without a bundle; it is read, and replaced by the next write. What is missing is zero.
  *
  * @module
  */
@@ -23,13 +27,18 @@ import { fromHex, toHex } from "shared/bytes.ts";
 import { failureByCode, type FailureName, FAILURES } from "shared/failure.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import type { Disk } from "vehicle/ports.ts";
-import { SectorRecord } from "vehicle/storage/sector_record.ts";
+import { type RecordHealth, SectorRecord } from "vehicle/storage/sector_record.ts";
 
+const SCHEMA = 2;
 const BUNDLE_AT = 99;
+const ROOT_AT = 107;
 const OWED_AT = 139;
 const SLOT_BYTES = 151;
-/** Records of earlier versions end before the bundle, or after it: what is missing is zero. */
-const SLOT_BYTES_EARLIER: readonly number[] = [99, 107];
+/** By the schema version: lengths that a slot has had. */
+const SLOT_LENGTHS: Readonly<Record<number, readonly number[]>> = {
+  1: [99, 107, SLOT_BYTES],
+  2: [SLOT_BYTES],
+};
 const VERSION_BYTES = 48;
 const BUNDLE_BYTES = 8;
 /** What stands where there is no bundle. */
@@ -41,6 +50,8 @@ export interface SlotImage {
   readonly lengthBytes: number;
   readonly counter: number;
   readonly version: string;
+  /** Root over its leaves, hex: by it, damage is found and healed leaf by leaf. */
+  readonly merkleRoot?: string | undefined;
 }
 
 /**
@@ -98,7 +109,8 @@ export class BootRecordStore {
 
   /** @param disk The boot partition: 2048 sectors. */
   constructor(disk: Disk) {
-    this.#record = new SectorRecord(disk, { magic: "BOOT", sectors: [0, disk.sectors >> 1] });
+    const sectors = [0, disk.sectors >> 1] as const;
+    this.#record = new SectorRecord(disk, { magic: "BOOT", sectors, version: SCHEMA });
   }
 
   /**
@@ -119,15 +131,35 @@ export class BootRecordStore {
     return this.#affirmed;
   }
 
+  /** How the two copies are; changes nothing. */
+  health(): RecordHealth {
+    return this.#record.health();
+  }
+
+  /**
+   * Makes both copies say what is known, so that no single damage takes the record back in time:
+   * an older copy may still call a trial what has been confirmed since.
+   *
+   * @returns How they were before; `lost` if nothing is known to make them of.
+   */
+  even(): RecordHealth {
+    const known = this.#known;
+    const health = this.#record.even();
+    if (health !== "lost" || known === undefined || isEmpty(known)) return health;
+    this.write(known);
+    this.#record.even();
+    return "rotten";
+  }
+
   #load(): BootRecord {
-    const payload = this.#record.read();
-    const slotBytes = (payload?.length ?? 0) / 2;
-    if (payload === undefined || ![SLOT_BYTES, ...SLOT_BYTES_EARLIER].includes(slotBytes)) {
+    const [copy] = this.#record.copies();
+    const slotBytes = (copy?.payload.length ?? 0) / 2;
+    if (copy === undefined || !SLOT_LENGTHS[copy.version]?.includes(slotBytes)) {
       return { A: EMPTY_SLOT, B: EMPTY_SLOT };
     }
     return {
-      A: decode(payload.subarray(0, slotBytes)),
-      B: decode(payload.subarray(slotBytes)),
+      A: decode(copy.payload.subarray(0, slotBytes)),
+      B: decode(copy.payload.subarray(slotBytes)),
     };
   }
 
@@ -191,6 +223,11 @@ export function emptied(record: BootRecord, slot: Slot): SlotRecord {
   return { ...EMPTY_SLOT, bundle, owed: next };
 }
 
+/** Whether a record names no image at all. */
+export function isEmpty({ A, B }: BootRecord): boolean {
+  return A.image === null && B.image === null;
+}
+
 /** The other slot. */
 export function otherSlot(slot: Slot): Slot {
   return slot === "A" ? "B" : "A";
@@ -201,8 +238,9 @@ function encode(slot: SlotRecord): Uint8Array {
   const view = new DataView(bytes.buffer);
   view.setUint8(0, slot.priority);
   view.setUint8(1, slot.triesRemaining);
+  const root = slot.image?.merkleRoot;
   const flags = (slot.successful ? 1 : 0) | (slot.unbootable ? 2 : 0) | (slot.image ? 4 : 0) |
-    (slot.owed?.successful ? 16 : 0);
+    (root === undefined ? 0 : 8) | (slot.owed?.successful ? 16 : 0);
   view.setUint8(2, flags);
   view.setUint16(48, slot.verdict === null ? 0 : FAILURES[slot.verdict].code, true);
   if (slot.image) {
@@ -212,6 +250,7 @@ function encode(slot: SlotRecord): Uint8Array {
     const version = new TextEncoder().encode(slot.image.version).subarray(0, VERSION_BYTES);
     view.setUint8(50, version.length);
     bytes.set(version, 51);
+    if (root !== undefined) bytes.set(fromHex(root), ROOT_AT);
   }
   bytes.set(fromHex(slot.bundle ?? NO_BUNDLE), BUNDLE_AT);
   view.setUint32(OWED_AT, slot.owed?.counter ?? 0, true);
@@ -239,6 +278,7 @@ function decode(stored: Uint8Array): SlotRecord {
       lengthBytes: Number(view.getBigUint64(8, true)),
       sha256: toHex(bytes.subarray(16, 48)),
       version: new TextDecoder().decode(bytes.subarray(51, 51 + versionBytes)),
+      ...((flags & 8) === 0 ? {} : { merkleRoot: toHex(bytes.subarray(ROOT_AT, OWED_AT)) }),
     },
     bundle: bundleAt(bytes, BUNDLE_AT),
     owed: owed === 0 ? null : {

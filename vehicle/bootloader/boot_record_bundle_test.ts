@@ -2,13 +2,42 @@ import { assertEquals } from "@std/assert/mod.js";
 import { SectorRecord } from "vehicle/storage/sector_record.ts";
 import { SimDisk } from "../../tests/sim/sim_disk.ts";
 import { slot } from "../../tests/sim/sim_inventory.ts";
-import { BootRecordStore, counterFloor, emptied, EMPTY_SLOT } from "./boot_record.ts";
+import {
+  type BootRecord,
+  BootRecordStore,
+  counterFloor,
+  emptied,
+  EMPTY_SLOT,
+} from "./boot_record.ts";
 
 Deno.test("BootRecordStore keeps the tag of a bundle, and tells when there is none", () => {
   const disk = new SimDisk(8);
   const A = slot(2, { triesRemaining: 3, bundle: "0123456789abcdef" });
   new BootRecordStore(disk).write({ A, B: EMPTY_SLOT });
   assertEquals(new BootRecordStore(disk).read(), { A, B: EMPTY_SLOT });
+});
+
+/** A disk with a record as an earlier version wrote it. */
+function earlier(store: BootRecord, slotBytes: number): SimDisk {
+  const disk = new SimDisk(8);
+  new BootRecordStore(disk).write(store);
+  const place = { magic: "BOOT", sectors: [0, 4] } as const;
+  const now = new SectorRecord(disk, { ...place, version: 2 }).read()!;
+  const half = now.length / 2;
+  const then = [...now.subarray(0, slotBytes), ...now.subarray(half, half + slotBytes)];
+  disk.write(0, new Uint8Array(512));
+  disk.write(4, new Uint8Array(512));
+  new SectorRecord(disk, place).write(new Uint8Array(then));
+  return disk;
+}
+
+Deno.test("BootRecordStore reads a record from before there were bundles, and its next write has room for one", () => {
+  const A = slot(2, { successful: true, bundle: null });
+  const disk = earlier({ A, B: EMPTY_SLOT }, 99);
+  const store = new BootRecordStore(disk);
+  assertEquals(store.read(), { A, B: EMPTY_SLOT });
+  store.change("B", { bundle: "ff".repeat(8) });
+  assertEquals(new BootRecordStore(disk).read().B.bundle, "ff".repeat(8));
 });
 
 Deno.test("BootRecordStore keeps what a slot owes, beside an image and without one", () => {
@@ -21,23 +50,6 @@ Deno.test("BootRecordStore keeps what a slot owes, beside an image and without o
   assertEquals([counterFloor({ A, B }), counterFloor({ A: EMPTY_SLOT, B })], [2 ** 32 - 1, 0]);
 });
 
-Deno.test("BootRecordStore reads the records of earlier versions, and its next write has room for more", () => {
-  for (const [slotBytes, bundle] of [[99, null], [107, "0123456789abcdef"]] as const) {
-    const disk = new SimDisk(8);
-    const A = slot(2, { successful: true, bundle });
-    new BootRecordStore(disk).write({ A, B: EMPTY_SLOT });
-    const record = new SectorRecord(disk, { magic: "BOOT", sectors: [0, 4] });
-    const now = record.read()!;
-    const half = now.length / 2;
-    const halves = [now.subarray(0, slotBytes), now.subarray(half, half + slotBytes)] as const;
-    record.write(new Uint8Array([...halves[0], ...halves[1]]));
-    const store = new BootRecordStore(disk);
-    assertEquals(store.read(), { A, B: EMPTY_SLOT });
-    store.change("B", { bundle: "ff".repeat(8) });
-    assertEquals(new BootRecordStore(disk).read().B.bundle, "ff".repeat(8));
-  }
-});
-
 Deno.test("emptied() keeps what was confirmed when a later trial failed, and forgets it once one is kept", () => {
   const A = slot(1, { successful: true, bundle: "0a".repeat(8) });
   const first = emptied({ A, B: slot(2, { successful: true, bundle: "0b".repeat(8) }) }, "B");
@@ -48,4 +60,16 @@ Deno.test("emptied() keeps what was confirmed when a later trial failed, and for
   assertEquals(emptied({ A, B: first }, "B"), first);
   const replaced = { A: slot(4, { successful: true }), B: failed };
   assertEquals(emptied(replaced, "B"), EMPTY_SLOT);
+});
+
+Deno.test("BootRecordStore reads a record with bundles from before there were roots, and keeps both from then on", () => {
+  const bundle = "0123456789abcdef";
+  const [A, B] = [slot(2, { triesRemaining: 3, bundle }), slot(1, { successful: true })];
+  const disk = earlier({ A, B }, 107);
+  const store = new BootRecordStore(disk);
+  assertEquals(store.read(), { A, B });
+  store.change("A", { image: { ...A.image!, merkleRoot: "cd".repeat(32) } });
+  const read = new BootRecordStore(disk).read();
+  assertEquals([read.A.bundle, read.A.image!.merkleRoot], [bundle, "cd".repeat(32)]);
+  assertEquals(read.B, B);
 });

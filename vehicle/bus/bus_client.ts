@@ -12,6 +12,7 @@ import { BUS_SENDS, BUS_SILENCE_MS, BUS_WORK_MS } from "shared/limits.ts";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
 import type { BusAnswer, BusRequest, BusValue, Wire } from "./bus_messages.ts";
 import type { EcuImage, EcuInventory, EcuPort } from "./ecu_port.ts";
+import type { SlotCare } from "./slot_care.ts";
 
 /** What the gateway's end is made of. */
 export interface BusClientParts {
@@ -22,6 +23,8 @@ export interface BusClientParts {
   readonly files: {
     written(): RandomRead;
     activeFile(): RandomRead | null;
+    readonly care: SlotCare;
+    proveFallback(signal?: AbortSignal): Promise<void>;
   };
 }
 
@@ -138,6 +141,14 @@ export class BusClient implements EcuPort {
 
   activeFile(): RandomRead | null {
     return this.#parts.files.activeFile();
+  }
+
+  get care(): SlotCare {
+    return this.#parts.files.care;
+  }
+
+  proveFallback(signal?: AbortSignal): Promise<void> {
+    return this.#parts.files.proveFallback(signal);
   }
 
   /** One request after the other, in a session. */

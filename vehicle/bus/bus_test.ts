@@ -6,6 +6,7 @@ import { SimClock } from "../../tests/sim/sim_clock.ts";
 import { image, inventory } from "../../tests/sim/sim_inventory.ts";
 import { joinBus, localWire } from "./bus_local.ts";
 import type { EcuPort, EcuService } from "./ecu_port.ts";
+import type { SlotCare } from "./slot_care.ts";
 
 /** An ECU that notes what it does, each after the time that a test gives it. */
 class NotingEcu implements EcuService {
@@ -37,6 +38,11 @@ class NotingEcu implements EcuService {
   confirm = () => void this.did.push("confirm");
   revert = () => this.#work("revert");
   activeFile = () => null;
+  proveFallback = () => this.#work("proveFallback");
+
+  get care(): SlotCare {
+    throw new Error("nobody cares for this one");
+  }
 }
 
 function world(rule: (nth: number, way: "request" | "answer") => Fate = () => UNHURT) {

@@ -10,6 +10,7 @@ import type { FailureName } from "shared/failure.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import type { EcuProfile, ImageMessage } from "shared/protocol/ecu.ts";
 import type { BootRecord, SlotImage } from "vehicle/bootloader/boot_record.ts";
+import type { SlotCare } from "./slot_care.ts";
 
 /** What runs on an ECU. */
 export interface Running {
@@ -50,6 +51,8 @@ export type EcuImage = SlotImage;
 export interface EcuService {
   readonly profile: EcuProfile;
   readonly serial: string;
+  /** Keeps it sound while nothing is installed. */
+  readonly care: SlotCare;
   inventory(): EcuInventory;
   /**
    * Makes the inactive slot ready for an image: bad before the first byte.
@@ -76,9 +79,17 @@ export interface EcuService {
    */
   verify(image: EcuImage, signal?: AbortSignal): Promise<void>;
   /**
+   * Proves the image that is to be the way back, by reading its slot: an image runs from memory, and
+   * its slot may have rotted meanwhile. To be asked before anything is written.
+   *
+   * @throws {UpdateFailure} `fallbackUnsound` if it does not hold.
+   */
+  proveFallback(signal?: AbortSignal): Promise<void>;
+  /**
    * Marks the slot for trial; it must have been verified.
    *
    * @param bundle The tag of the releases that belong together; without it the slot stands alone.
+   * @throws {UpdateFailure} `fallbackUnsound` if there would be no sound way back.
    */
   arm(image: EcuImage, bundle?: string): Promise<void>;
   /** Boots what the record says. */
@@ -115,10 +126,13 @@ export interface EcuPort {
   revert(image: EcuImage, verdict: FailureName | null): Promise<void>;
   /**
    * Read past the bus, since the slots of all ECUs hang on the gateway's own machine; an ECU with
-   * a flash of its own would have to give its bytes by a request.
+   * a flash of its own would have to give its bytes by a request. For the same reason the gateway
+   * cares for slots and records past the bus.
    */
   written(): RandomRead;
   activeFile(): RandomRead | null;
+  readonly care: SlotCare;
+  proveFallback(signal?: AbortSignal): Promise<void>;
 }
 
 /** What an ECU tells by itself. Only enqueue in it. */

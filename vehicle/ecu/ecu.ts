@@ -15,8 +15,10 @@ import type { BootRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuImage, EcuInventory, EcuListener, EcuService } from "vehicle/bus/ecu_port.ts";
 import type { Digest, ImageEnd, Runner, RunningImage } from "vehicle/ports.ts";
 import { readPartition } from "vehicle/storage/staged_file.ts";
+import { EcuCare } from "./care.ts";
 import { Health, isExcused, JUDGE_EVERY_MS, type Verdict, verdictOfEnd } from "./health.ts";
 import { type EcuSlots, SlotUpdate } from "./slot_update.ts";
+import { LastWords } from "./trial_log.ts";
 
 /** What an ECU is made of. */
 export interface EcuParts {
@@ -33,6 +35,7 @@ interface Session {
   readonly health: Health;
   readonly image: RunningImage;
   readonly stop: AbortController;
+  readonly words: LastWords;
 }
 
 /** The default trial: ten seconds, none for an opaque image without a self-test (system.md). */
@@ -45,6 +48,7 @@ function trialMsOf(profile: EcuProfile): number {
 export class Ecu implements EcuService {
   readonly #parts: EcuParts;
   readonly #update: SlotUpdate;
+  readonly care: EcuCare;
   #session: Session | undefined;
   #verdictDetail: string | null = null;
   #crashes = 0;
@@ -57,6 +61,11 @@ export class Ecu implements EcuService {
   constructor(parts: EcuParts) {
     this.#parts = parts;
     this.#update = new SlotUpdate(parts.slots, parts.profile.slotBytes, parts);
+    this.care = new EcuCare({
+      ...parts,
+      serial: parts.profile.serial,
+      running: () => this.#session?.boot.slot ?? null,
+    });
   }
 
   get profile(): EcuProfile {
@@ -114,6 +123,11 @@ export class Ecu implements EcuService {
     return this.#update.verify(image, this.#session?.boot.slot ?? null, signal);
   }
 
+  proveFallback(signal?: AbortSignal): Promise<void> {
+    const running = this.#session?.boot.slot;
+    return running === undefined ? Promise.resolve() : this.#update.proveFallback(running, signal);
+  }
+
   async arm(image: EcuImage, bundle: string | null = null): Promise<void> {
     const before = this.#parts.slots.records.read();
     await this.#update.arm(image, this.#session?.boot.slot ?? null, bundle);
@@ -133,6 +147,7 @@ export class Ecu implements EcuService {
     if (records.affirmed && records.read()[session.boot.slot].successful) return;
     const confirmed = { successful: true, triesRemaining: 0, verdict: null, owed: null };
     records.change(session.boot.slot, confirmed);
+    records.even(); // The older copy calls it a trial: damage to this one must not bring that back.
     this.#parts.listener.changed(this.serial);
   }
 
@@ -206,6 +221,7 @@ export class Ecu implements EcuService {
     if (result !== null) {
       const { slot, image, file } = result;
       const health = new Health(clock.monotonic(), trialMsOf(profile));
+      const words = new LastWords(clock.monotonic());
       const stop = new AbortController();
       const current = () => !stop.signal.aborted;
       const proved = {
@@ -222,10 +238,14 @@ export class Ecu implements EcuService {
         version: image.version,
       } as const;
       const running = runner.start(proved, message, {
-        message: (said) => current() && this.#hear(said, health),
+        message: (said) => {
+          if (!current()) return;
+          words.hear(said, clock.monotonic());
+          this.#hear(said, health);
+        },
         ended: (end) => current() && this.#ended(end),
       });
-      this.#session = { boot: result, health, image: running, stop };
+      this.#session = { boot: result, health, image: running, stop, words };
       this.#judgeLoop(this.#session);
     }
     listener.changed(profile.serial);
@@ -281,7 +301,7 @@ export class Ecu implements EcuService {
     session.stop.abort(); // One verdict a boot.
     this.#verdictDetail = verdict.detail.slice(0, 1000);
     try {
-      this.#punish(session, verdict.failure);
+      this.#punish(session, verdict);
     } catch (error) {
       // The try was taken before the boot: even a verdict that is lost leaves few of them.
       if (!(error instanceof UpdateFailure)) throw error;
@@ -290,10 +310,23 @@ export class Ecu implements EcuService {
     this.start().catch(() => {}); // Only without power.
   }
 
-  #punish({ boot, image }: Session, failure: FailureName): void {
+  /** Before the verdict: a cut in between has the trial repeated, and its log written again. */
+  #writeLog({ boot: { image }, words }: Session, verdict: Verdict): void {
+    const { profile: { serial }, clock } = this.#parts;
+    try {
+      this.care.log.write({ serial, image, verdict, lines: words.lines(), nowMs: clock.now() });
+    } catch (error) {
+      if (!(error instanceof UpdateFailure)) throw error; // The verdict counts, with a log or without.
+    }
+  }
+
+  #punish(session: Session, verdict: Verdict): void {
+    const { boot, image } = session;
+    const { failure } = verdict;
     const { slots, clock } = this.#parts;
     const patient = isExcused(failure) && boot.triesRemaining > 0;
     if (!patient && !slots.records.read()[boot.slot].successful) {
+      this.#writeLog(session, verdict);
       slots.records.change(boot.slot, { unbootable: true, verdict: failure });
       return;
     }

@@ -93,23 +93,45 @@ export class SlotUpdate {
 
   async verify(image: EcuImage, running: Slot | null, signal?: AbortSignal): Promise<void> {
     const slot = this.#slotOf(image, running);
+    const found = await this.#digestOf(slot, image, signal);
+    if (found !== image.sha256) {
+      this.#checkpointClear(slot);
+      throw new UpdateFailure(
+        "slotDigestDiffers",
+        image.sha256,
+        `Cannot use slot ${slot}: it reads back as ${found}, the release is ${image.sha256}`,
+      );
+    }
+    this.#verified = image.sha256;
+  }
+
+  /**
+   * Proves what a slot must hold to be the way back: nothing, if it never held a confirmed image, or
+   * if the loader has given it up already.
+   *
+   * @throws {UpdateFailure} `fallbackUnsound` if its bytes are no longer those of its image.
+   */
+  async proveFallback(slot: Slot, signal?: AbortSignal): Promise<void> {
+    const { image, successful, unbootable } = this.#slots.records.read()[slot];
+    if (image === null || !successful || unbootable) return;
+    if (await this.#digestOf(slot, image, signal) === image.sha256) return;
+    throw new UpdateFailure(
+      "fallbackUnsound",
+      image.version,
+      `Cannot give up the other slot: slot ${slot}, which holds the way back to ` +
+        `${image.version}, has rotted`,
+    );
+  }
+
+  async #digestOf(slot: Slot, image: EcuImage, signal?: AbortSignal): Promise<string> {
     const file = readPartition(this.#slots.storage.slots[slot], image.lengthBytes);
     const steps = digestFile(file, this.#newDigest());
     for (let i = 1;; i++) {
       const step = steps.next();
-      if (step.done) {
-        if (step.value === image.sha256) break;
-        this.#checkpointClear(slot);
-        throw new UpdateFailure(
-          "slotDigestDiffers",
-          image.sha256,
-          `Cannot use slot ${slot}: it reads back as ${step.value}, the release is ${image.sha256}`,
-        );
-      }
+      if (step.done) return step.value;
       signal?.throwIfAborted();
       if (i % SEGMENTS_A_BREATH === 0) await this.#clock.sleep(0);
     }
-    this.#verified = image.sha256;
   }
 
   /** Good after the last check: names the image in the boot record and lends it its tries. */
@@ -122,6 +144,7 @@ export class SlotUpdate {
     if (named && !present.unbootable && (present.successful || present.triesRemaining > 0)) return;
     if (this.#verified !== image.sha256) await this.verify(image, running);
     const other = otherSlot(slot);
+    await this.proveFallback(other);
     this.#slots.records.write({
       ...record,
       [other]: { ...record[other], priority: 1 },

@@ -11,6 +11,7 @@ import { SlotUpdate } from "./slot_update.ts";
 
 const BYTES = imageBytes("good", 3000, 7);
 const IMAGE: EcuImage = { ...named(2), sha256: sha256Hex(BYTES) };
+const OLD = imageBytes("good", 3000, 1);
 
 function named(counter: number): EcuImage {
   return { sha256: "ab".repeat(32), lengthBytes: 3000, counter, version: `${counter}.0.0` };
@@ -21,7 +22,12 @@ function world(more: { readonly syncBytes?: number } = {}) {
   const slots = { A: new SimDisk(8), B: new SimDisk(8) };
   const boot = new SimDisk(8);
   const records = new BootRecordStore(boot);
-  const successful = { successful: true, unbootable: false, priority: 1, image: named(1) };
+  const image = { ...named(1), sha256: sha256Hex(OLD) };
+  const successful = { successful: true, unbootable: false, priority: 1, image };
+  const padded = new Uint8Array(3072);
+  padded.set(OLD);
+  slots.A.write(0, padded);
+  slots.A.sync();
   records.change("A", successful);
   const tools = { clock: new SimClock().life(), newDigest: sha256Digest };
   const parts = { storage: { boot, slots }, records, paths: { A: "A", B: "B" }, ...more };
@@ -70,6 +76,7 @@ Deno.test("what was confirmed in a slot is not forgotten by the trials that fail
   const { boot, records, update, slots } = world();
   const bundle = "ab".repeat(8);
   records.change("B", { successful: true, unbootable: false, image: named(4), bundle });
+  const untouched = slots.A.operations;
   const owed = { counter: 4, bundle, successful: true };
   for (const counter of [5, 6]) {
     const image = { ...IMAGE, counter };
@@ -84,7 +91,7 @@ Deno.test("what was confirmed in a slot is not forgotten by the trials that fail
     assertEquals(error.failure, "releaseDowngrade");
   }
   update.begin(named(4), "A", {}); // The same again may come.
-  assertEquals([records.read().B.owed, slots.A.operations], [owed, 0]);
+  assertEquals([records.read().B.owed, slots.A.operations], [owed, untouched]);
 });
 
 Deno.test("begin() never touches the slot that runs, nor the only confirmed one in recovery", () => {

@@ -21,6 +21,9 @@ export interface Member {
   readonly image: EcuImage;
 }
 
+/** Gives an ECU a sound way back, or throws. */
+export type Secure = (ecu: EcuPort) => Promise<void>;
+
 /** The ECUs that go together. */
 export interface Bundle {
   readonly members: readonly Member[];
@@ -28,6 +31,7 @@ export interface Bundle {
   readonly tag: string | undefined;
   readonly roll: RollCall;
   readonly patience: Patience;
+  readonly secure: Secure;
   /** Told of every step. */
   readonly onState: (serial: string, state: EcuState) => void;
   /** Told of what keeps an ECU from its step, and with `undefined` when nothing does any more. */
@@ -50,12 +54,28 @@ const LOOK_EVERY_MS = 500;
  * @param bundle The ECUs.
  * @throws {UpdateFailure} If a slot no longer holds its image; then all must be taken back.
  */
-export async function armAll({ members, tag, patience, onState }: Bundle): Promise<void> {
-  for (const { ecu, image } of members) {
+export async function armAll(bundle: Bundle): Promise<void> {
+  const { members, patience, onState } = bundle;
+  for (const member of members) {
+    const { ecu } = member;
     onState(ecu.serial, "installing");
-    await ecu.arm(image, tag);
+    await armSecured(member, bundle);
     patience.ends(ecu.serial);
     onState(ecu.serial, "installed");
+  }
+}
+
+/** Arms one; a way back that has rotted meanwhile is healed first. */
+async function armSecured(
+  { ecu, image }: Member,
+  { tag, secure }: Pick<Bundle, "tag" | "secure">,
+): Promise<void> {
+  try {
+    await ecu.arm(image, tag);
+  } catch (error) {
+    if (!(error instanceof UpdateFailure) || error.failure !== "fallbackUnsound") throw error;
+    await secure(ecu);
+    await ecu.arm(image, tag);
   }
 }
 
@@ -156,31 +176,32 @@ export async function confirmAll(
  * Takes one ECU forward: it runs its image, confirmed, when this returns.
  *
  * @param member The ECU with the image it must keep.
- * @param bundle Its tag and the roll call.
+ * @param bundle Its tag, the roll call, and how a way back is healed.
  * @param refill Fills its slot anew, where that is possible.
  * @throws {UpdateFailure} Why it does not now.
  */
 export async function confirmOne(
-  { ecu, image }: Member,
-  { tag, roll }: Pick<Bundle, "tag" | "roll">,
+  member: Member,
+  bundle: Pick<Bundle, "tag" | "roll" | "secure">,
   refill?: (member: Member) => Promise<void>,
 ): Promise<void> {
+  const { ecu, image } = member;
   let last: FailureName = "slotUnsound";
   for (let attempt = 0; attempt < TRIAL_TRIES; attempt++) {
-    const view = trialView(await roll.ask(ecu.serial), image);
+    const view = trialView(await bundle.roll.ask(ecu.serial), image);
     if (view.at === "testing" || view.at === "tested" || view.at === "passed") {
       return await ecu.confirm(image); // It stood its trial before the commit point.
     }
     if (view.at === "judged") last = view.failure;
     // Read back, it was another image: marking it once more would not make it whole.
-    if (last === "slotUnsound" && view.at === "judged") await refill?.({ ecu, image });
+    if (last === "slotUnsound" && view.at === "judged") await refill?.(member);
     try {
-      await ecu.arm(image, tag);
+      await armSecured(member, bundle);
     } catch (error) {
       const rotten = error instanceof UpdateFailure && error.failure === "slotDigestDiffers";
       if (!rotten || refill === undefined) throw error;
-      await refill({ ecu, image });
-      await ecu.arm(image, tag);
+      await refill(member);
+      await armSecured(member, bundle);
     }
     await ecu.restart();
   }

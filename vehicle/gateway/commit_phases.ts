@@ -13,6 +13,7 @@ import {
   confirmAll,
   type Member,
   rollBackAll,
+  type Secure,
   trialAll,
   type TrialEnd,
 } from "./commit.ts";
@@ -31,14 +32,17 @@ export interface CommitParts {
   readonly patience: Patience;
   /** Fills the slot of one ECU anew, beyond the commit point. */
   readonly refill: (member: Member) => Promise<void>;
+  /** Gives an ECU a sound way back, or throws. */
+  readonly secure: Secure;
 }
 
-function bundleOf({ ledger, patience }: CommitParts): Bundle {
+function bundleOf({ ledger, patience, secure }: CommitParts): Bundle {
   return {
     members: ledger.members(),
     tag: ledger.bundleTag(),
     roll: ledger.roll,
     patience,
+    secure,
     onState: (serial, state) => ledger.setState(serial, state),
     onTrouble: (serial, failure) => ledger.hinder(serial, failure),
   };
@@ -111,7 +115,11 @@ export async function confirming(parts: CommitParts): Promise<void> {
   await confirmAll(bundleOf(parts), refill);
   await ledger.roll.call(); // What is reported below is how they stand now.
   const result = ledger.result("confirmed");
-  ledger.take("confirmed", { result, concluded: ledger.state.campaign });
+  const { campaign, members, retreat } = ledger.state;
+  // Those that went forward meanwhile have no part in a way back any more.
+  const left = retreat?.filter((serial) => !members.includes(serial)) ?? [];
+  const rest = left.length === 0 ? undefined : left;
+  ledger.take("confirmed", { result, concluded: campaign, retreat: rest });
 }
 
 /** Takes all back; after a cut without a verdict the same release is tried again. */

@@ -7,6 +7,7 @@
 import type { OwedRelease, SlotRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuInventory } from "vehicle/bus/ecu_port.ts";
 import { strays } from "./strays.ts";
+import { isSame } from "./trial_view.ts";
 import { COMMITTED, type Phase } from "./update_table.ts";
 
 /** What counts. */
@@ -52,17 +53,22 @@ function fellBehind(
   all: readonly EcuInventory[],
 ): boolean {
   const others = all.filter((one) => one.serial !== serial);
-  return slots(record).flatMap(wanted).some(({ counter, bundle, successful }) => {
-    if (running !== null && running.image.counter >= counter) return false;
-    // Without a tag, as earlier versions left it, every other ECU may be its partner.
-    if (!bundle) return successful && others.length > 0;
-    return others.some((one) => keeps(one, bundle));
-  });
+  return slots(record).flatMap((slot) => wanted(slot, record)).some(
+    ({ counter, bundle, successful }) => {
+      if (running !== null && running.image.counter >= counter) return false;
+      // Without a tag, as earlier versions left it, every other ECU may be its partner.
+      if (!bundle) return successful && others.length > 0;
+      return others.some((one) => keeps(one, bundle));
+    },
+  );
 }
 
 /** What a slot says should run. */
-function wanted({ image, successful, bundle, owed }: SlotRecord): OwedRelease[] {
-  const kept = image !== null && successful
+function wanted(slot: SlotRecord, record: EcuInventory["record"]): OwedRelease[] {
+  const { image, successful, bundle, owed } = slot;
+  // With a tag the partners tell whether all went back; without one only the slot itself does.
+  const settled = !bundle && wentBack(slot, record);
+  const kept = image !== null && successful && !settled
     ? [{ counter: image.counter, bundle: bundle ?? null, successful }]
     : [];
   // Of a trial that failed, only the tag is left once its slot was emptied.
@@ -70,8 +76,20 @@ function wanted({ image, successful, bundle, owed }: SlotRecord): OwedRelease[] 
   return [...kept, ...missed, ...owed ? [owed] : []];
 }
 
-function keeps({ record }: EcuInventory, bundle: string): boolean {
-  return slots(record).some((slot) => slot.successful && slot.bundle === bundle);
+/** It confirmed a release of the bundle, and has not gone back from it with its partners. */
+function keeps({ record, running }: EcuInventory, bundle: string): boolean {
+  return slots(record).some((slot) =>
+    slot.successful && slot.bundle === bundle &&
+    (!wentBack(slot, record) || (running !== null && isSame(running.image, slot.image!)))
+  );
+}
+
+/** A confirmed older image is preferred to it: the whole bundle was taken back (decision 0011). */
+function wentBack(slot: SlotRecord, record: EcuInventory["record"]): boolean {
+  return slots(record).some((other) =>
+    other.successful && other.priority > slot.priority &&
+    (other.image?.counter ?? Infinity) < (slot.image?.counter ?? 0)
+  );
 }
 
 function slots(record: EcuInventory["record"]): SlotRecord[] {

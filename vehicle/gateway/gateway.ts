@@ -8,11 +8,11 @@
 import { type Clock, isoTime } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
 import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, POLL_MS, POSTPONE_MS } from "shared/limits.ts";
+import { type Precondition, PRECONDITIONS } from "shared/protocol/common.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiCommand, Signals } from "shared/protocol/hmi.ts";
 import type { LastError } from "shared/protocol/messages.ts";
-import { stillShown } from "shared/supervise.ts";
 import type { EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { HmiPort, Link } from "vehicle/ports.ts";
 import { type CommitParts, confirming, installing, rollingBack, trying } from "./commit_phases.ts";
@@ -24,12 +24,13 @@ import { isLoss, Patience } from "./patience.ts";
 import { planUpdate } from "./plan.ts";
 import type { PrepareParts } from "./prepare.ts";
 import { Preparation } from "./prepare_phase.ts";
-import { failureReport } from "./report.ts";
+import { errorField, failureReport } from "./report.ts";
 import { Reporter } from "./reporter.ts";
 import { RollCall } from "./roll_call.ts";
 import { judge } from "./signals.ts";
 import { Settler } from "./strays.ts";
 import { type Phase, WAITS } from "./update_table.ts";
+import { type Upkeep, upkeepOf } from "./upkeep.ts";
 import { Wake } from "./wake.ts";
 
 /** What the gateway is made of. */
@@ -46,6 +47,8 @@ export interface GatewayParts extends PrepareParts {
   readonly log: (line: string) => void;
   /** Why the run before this one ended, if it crashed. */
   readonly lastError?: LastError;
+  /** The size of a leaf; another one than the wire's in small worlds only. */
+  readonly leafBytes?: number;
 }
 
 /** The central gateway. */
@@ -63,6 +66,7 @@ export class Gateway implements EcuListener {
   /** Rung when a lost ECU is there again: what waits for it goes on at once. */
   readonly #return: Wake;
   readonly #preparation: Preparation;
+  readonly #upkeep: Upkeep;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -79,19 +83,29 @@ export class Gateway implements EcuListener {
     };
     this.#roll.onReturn = () => this.#return.ring();
     this.#ledger = new Ledger(parts, this.#roll);
-    this.#preparation = new Preparation(parts, this.#ledger, this.#patience);
+    const patient = true;
+    this.#preparation = new Preparation(
+      {
+        ...parts,
+        secure: (ecu, signal) => this.#upkeep.secure(ecu, signal, { patient }),
+      },
+      this.#ledger,
+      this.#patience,
+    );
     this.#reporter = new Reporter({
       ...parts,
       starts: this.#ledger.state.starts,
-      report: () => {
-        const lastError = stillShown(parts.lastError, this.#clock.now());
-        return {
-          campaign: this.#ledger.state.campaign,
-          ecus: this.#ledger.reports(),
-          ...(lastError === undefined ? {} : { lastError }),
-        };
-      },
+      report: () => ({
+        campaign: this.#ledger.state.campaign,
+        ecus: this.#ledger.reports(),
+        ...this.#upkeep.reports(),
+        ...errorField(parts.lastError, this.#clock.now()),
+      }),
+      trialLogs: () => this.#upkeep.trialLogs(),
+      logsDelivered: (logs) => this.#upkeep.logsDelivered(logs),
     });
+    const mayRestart = () => this.#mayRestart(PRECONDITIONS);
+    this.#upkeep = upkeepOf(parts, this.#ledger, { reporter: this.#reporter, mayRestart });
     this.#director = new DirectorWatch({
       ...parts,
       seenVersion: this.#ledger.state.directorVersion,
@@ -102,6 +116,8 @@ export class Gateway implements EcuListener {
       serverReachable: this.#director.reachable,
       brokerConnected: parts.link.connected,
       checkedAt: this.#director.checkedAt,
+      rotOf: (serial) => this.#upkeep.failureOf(serial),
+      mixed: () => this.#upkeep.mixed,
     }));
     parts.hmi.onCommand((command) => this.#command(command));
   }
@@ -136,6 +152,7 @@ export class Gateway implements EcuListener {
   async run(signal: AbortSignal): Promise<void> {
     this.#ledger.show(); // Locked: no ECU has answered yet.
     await this.#roll.call(); // The server is not told of ECUs that were not asked.
+    this.#upkeep.begin();
     this.#ledger.told();
     await Promise.all([
       this.#roll.run(signal),
@@ -150,7 +167,7 @@ export class Gateway implements EcuListener {
     while (!signal.aborted) {
       const { phase } = this.#ledger.state;
       try {
-        if (!this.#ledger.committed) await this.#settler.settle();
+        await this.#settle(signal);
         await this.#act[phase](signal);
         pauseMs = BACKOFF_MIN_MS;
       } catch (error) {
@@ -186,14 +203,21 @@ export class Gateway implements EcuListener {
       wake: this.#wake,
       patience: this.#patience,
       refill: (member) => this.#preparation.refill(member, signal),
+      secure: (ecu) => this.#upkeep.secure(ecu, signal),
     };
+  }
+
+  /** While a bundle goes back, nothing may take a part of it forward. */
+  async #settle(signal: AbortSignal): Promise<void> {
+    if (this.#ledger.committed || this.#ledger.state.retreat !== undefined) return;
+    await this.#settler.settle((ecu) => this.#upkeep.secure(ecu, signal));
   }
 
   async #idle(signal: AbortSignal): Promise<void> {
     const offer = this.#director.targets;
     const ledger = this.#ledger;
     if (offer === null || offer.campaign === null || offer.campaign === ledger.state.concluded) {
-      await this.#wake.wait(POLL_MS, signal);
+      await this.#wake.wait(await this.#upkeep.step(signal), signal);
       return;
     }
     const lost = await this.#preparation.missing(offer);
@@ -262,11 +286,13 @@ export class Gateway implements EcuListener {
     const ledger = this.#ledger;
     ledger.setAll("waiting");
     if (this.#consent.answer(ledger.state.campaign) === "cancel") return ledger.take("canceled");
-    const checks = judge(ledger.targets?.preconditions ?? [], this.#consent.signals);
-    if (this.#parts.consent === "auto" || checks.every((check) => check.ok)) {
-      return ledger.take("satisfied");
-    }
+    if (this.#mayRestart(ledger.targets?.preconditions ?? [])) return ledger.take("satisfied");
     await this.#wake.wait(POLL_MS, signal);
+  }
+
+  #mayRestart(preconditions: readonly Precondition[]): boolean {
+    return this.#parts.consent === "auto" ||
+      judge(preconditions, this.#consent.signals).every((check) => check.ok);
   }
 
   async #reporting(signal: AbortSignal): Promise<void> {
@@ -283,6 +309,8 @@ export class Gateway implements EcuListener {
     if (targets.version !== this.#ledger.state.directorVersion) {
       this.#ledger.remember({ directorVersion: targets.version });
     }
+    const { campaign } = targets;
+    if (campaign !== null && campaign !== this.#ledger.state.concluded) this.#upkeep.interrupt();
     if (this.#superseded()) this.#preparation.stop();
     this.#ledger.show();
     this.#wake.ring();

@@ -32,6 +32,8 @@ export interface GatewayView {
   readonly serverReachable: boolean;
   readonly brokerConnected: boolean;
   readonly checkedAt: string | null;
+  /** Rot has left the vehicle with half a bundle. */
+  readonly mixed?: boolean;
 }
 
 /**
@@ -62,7 +64,7 @@ export function hmiSnapshot(view: GatewayView): HmiSnapshot {
     checks: judge(view.targets?.preconditions ?? [], view.signals),
     trial: gatewayPhase === "trialAll" ? trial(view) : null,
     result: journal.result,
-    driveLock: undrivable({ ...view, phase: gatewayPhase }) !== undefined,
+    driveLock: undrivable({ ...view, phase: gatewayPhase }) !== undefined || view.mixed === true,
     ecus: [...reports],
     displays: { ...view.displays },
     signals: view.signals,

@@ -10,16 +10,21 @@ import { UpdateFailure } from "shared/failure.ts";
 import { parseJsonAs } from "shared/parse.ts";
 import {
   CampaignId,
+  Counter,
   EcuSerial,
   EcuState,
   FailureReport,
   Instant,
+  LengthBytes,
+  Sha256Hex,
   V1,
   Version,
 } from "shared/protocol/common.ts";
 import { DirectorTargets } from "shared/protocol/director.ts";
 import type { Disk } from "vehicle/ports.ts";
 import { DurableArea } from "vehicle/storage/durable_area.ts";
+import type { RecordHealth } from "vehicle/storage/sector_record.ts";
+import type { GatewayRecords } from "./scrub.ts";
 import { type Phase, UPDATE } from "./update_table.ts";
 
 /** One ECU in the journal. */
@@ -45,6 +50,15 @@ export const JournalResult = z.object({
 /** The last result. */
 export type JournalResult = z.infer<typeof JournalResult>;
 
+/** What an ECU confirmed last, as its boot record names it. */
+export const JournalImage = z.object({
+  sha256: Sha256Hex,
+  lengthBytes: LengthBytes,
+  counter: Counter,
+  version: Version,
+  merkleRoot: Sha256Hex.optional(),
+});
+
 /** The whole journal. */
 export const JournalState = z.object({
   v: V1,
@@ -68,6 +82,10 @@ export const JournalState = z.object({
   result: JournalResult.nullable(),
   /** Starts of this gateway; the upper part of every sequence number it sends. */
   starts: z.number().int(),
+  /** What each ECU is to run: its boot record is made of this when both copies are lost. */
+  settled: z.record(EcuSerial, JournalImage).optional(),
+  /** ECUs that go back together, since rot took a part that cannot be healed (decision 0011). */
+  retreat: z.array(EcuSerial).optional(),
 });
 /** The whole journal. */
 export type JournalState = z.infer<typeof JournalState>;
@@ -100,7 +118,9 @@ const SECTORS = AREAS_AT + 2 * JOURNAL_SECTORS + 2 * TARGETS_SECTORS;
 export const GATEWAY_DISK_BYTES: number = SECTORS * 512;
 
 /** The gateway's durable memory. */
-export class Journal {
+export class Journal implements GatewayRecords {
+  /** How the journal was at power-on, until it was looked at: by then it has been written. */
+  #atFirst: RecordHealth | undefined;
   readonly #journal: DurableArea;
   readonly #targets: DurableArea;
 
@@ -125,11 +145,18 @@ export class Journal {
    * What was remembered.
    *
    * @returns The journal, or a new one on an empty disk.
-   * @throws {UpdateFailure} `journalUnknown` if it is whole but this version cannot read it.
+   * @throws {UpdateFailure} `journalUnknown` if it is whole but this version cannot read it,
+   * `recordLost` if it was written and nothing of it is whole.
    */
   read(): JournalState {
     const bytes = this.#journal.read();
-    if (bytes === undefined) return NEW_JOURNAL;
+    const health = this.#journal.health();
+    if (health === "rotten" || health === "lost") this.#atFirst ??= health;
+    if (bytes === undefined) {
+      if (health !== "lost") return NEW_JOURNAL;
+      const message = "Cannot read the journal: neither of its two copies is whole";
+      throw new UpdateFailure("recordLost", "journal", message);
+    }
     try {
       const options = { what: "journal", maxBytes: JOURNAL_SECTORS * 512 };
       return parseJsonAs(JournalState, bytes, options);
@@ -146,13 +173,30 @@ export class Journal {
   /** The Director targets under way, or `undefined` before the first. */
   readTargets(): DirectorTargets | undefined {
     const bytes = this.#targets.read();
-    if (bytes === undefined) return undefined;
+    if (bytes === undefined || bytes.length === 0) return undefined;
     const options = { what: "stored targets", maxBytes: TARGETS_SECTORS * 512 };
     return parseJsonAs(DirectorTargets, bytes, options);
   }
 
-  /** Remembers the targets; to be called before the journal names their campaign. */
+  /**
+   * Remembers the targets, in both copies: the journal is about to name their campaign, and damage
+   * to one copy must not bring back the campaign before.
+   */
   writeTargets(targets: DirectorTargets): void {
     this.#targets.write(new TextEncoder().encode(JSON.stringify(targets)));
+    this.#targets.even();
+  }
+
+  look(repair: boolean): { readonly record: string; readonly health: RecordHealth }[] {
+    const areas = [["journal", this.#journal], ["targets", this.#targets]] as const;
+    return areas.map(([record, area]) => {
+      const health = area.health();
+      if (repair || health === "rotten") area.even();
+      if (record === "targets" && health === "lost") area.write(new Uint8Array(0)); // Kept whole again.
+      if (record !== "journal" || this.#atFirst === undefined) return { record, health };
+      const atFirst = this.#atFirst;
+      this.#atFirst = undefined; // Told once.
+      return { record, health: atFirst };
+    });
   }
 }

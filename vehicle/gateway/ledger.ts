@@ -42,6 +42,10 @@ export interface Surroundings {
   readonly serverReachable: boolean;
   readonly brokerConnected: boolean;
   readonly checkedAt: string | null;
+  /** What an ECU suffers from beside updates. */
+  readonly rotOf: (serial: string) => FailureReport | null;
+  /** Rot has left the vehicle with half a bundle. */
+  readonly mixed: () => boolean;
 }
 
 /** Where the update stands. */
@@ -130,7 +134,7 @@ export class Ledger {
     if (ecu === undefined || (ecu.state === state && failure === undefined)) return;
     const next: JournalEcu = { ...ecu, state, failure: failure ?? ecu.failure };
     this.#state = { ...this.#state, ecus: { ...this.#state.ecus, [serial]: next } };
-    this.#reporter?.event(serial, state, failure ?? null);
+    this.#reporter?.event(serial, state, failure === undefined ? {} : { failure });
     this.told();
   }
 
@@ -239,7 +243,9 @@ export class Ledger {
     return this.inventories().map((inventory) => {
       const { serial } = inventory;
       const journal = this.#state.ecus[serial];
-      const line = ecuReport(inventory, journal, this.#targets, this.#progress.get(serial) ?? null);
+      const progress = this.#progress.get(serial) ?? null;
+      const rot = this.#surroundings?.().rotOf(serial) ?? null;
+      const line = ecuReport(inventory, journal, this.#targets, progress, rot);
       const hindered = this.#hindered.get(serial);
       return hindered === undefined ? line : { ...line, failure: failureReport(hindered) };
     });
@@ -247,10 +253,10 @@ export class Ledger {
 
   /** The screen is to draw again. */
   show(): void {
-    this.#parts.hmi.show(() => this.#draw());
+    this.#parts.hmi.show(() => this.#draw(this.#surroundings!()));
   }
 
-  #draw(): HmiSnapshot {
+  #draw(surroundings: Surroundings): HmiSnapshot {
     return hmiSnapshot({
       vin: this.#parts.vin,
       at: isoTime(this.#clock.now()),
@@ -262,7 +268,8 @@ export class Ledger {
       reports: this.reports(),
       displays: this.#displays,
       bytesPerSecond: this.#throughput.bytesPerSecond,
-      ...this.#surroundings!(),
+      ...surroundings,
+      mixed: surroundings.mixed(),
     });
   }
 
@@ -288,7 +295,7 @@ export class Ledger {
     } catch (error) {
       if (!(error instanceof UpdateFailure)) throw error;
       log(`journal: ${error.failure}: ${error.message}`);
-      return [NEW_JOURNAL, null];
+      return [NEW_JOURNAL, null]; // What the boot records tell of it, `strays.ts` brings to an end.
     }
   }
 }

@@ -69,11 +69,11 @@ export function planUpdate(
  * The image a target names, as the boot record will name it.
  *
  * @param target The target.
- * @returns Digest, length, counter and version.
+ * @returns Digest, length, counter, version and Merkle root.
  */
 export function imageOf(target: EcuTarget): EcuImage {
-  const { sha256, lengthBytes, counter, version } = target.release;
-  return { sha256, lengthBytes, counter, version };
+  const { sha256, lengthBytes, counter, version, merkle } = target.release;
+  return { sha256, lengthBytes, counter, version, merkleRoot: merkle.root };
 }
 
 /**

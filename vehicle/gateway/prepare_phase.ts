@@ -20,6 +20,8 @@ import { WAITS } from "./update_table.ts";
 export interface PreparationParts extends PrepareParts {
   readonly ecus: readonly EcuPort[];
   readonly log: (line: string) => void;
+  /** Gives an ECU a sound way back, waiting for a server that cannot be reached, or throws. */
+  readonly secure: (ecu: EcuPort, signal: AbortSignal) => Promise<void>;
 }
 
 /** Fills the slots of an update. */
@@ -82,7 +84,10 @@ export class Preparation {
       ledger.steps = planUpdate(ledger.inventories(), ledger.targets!).steps;
       for (const step of ledger.steps) {
         serial = step.serial;
-        await this.#prepare(step, both);
+        const ecu = this.#ecu(serial);
+        ledger.setState(serial, "downloading");
+        await this.#parts.secure(ecu, both); // Before the first byte is written.
+        await this.#prepare(step, ecu, both);
         this.#patience.ends(serial);
       }
       both.throwIfAborted();
@@ -108,20 +113,25 @@ export class Preparation {
   }
 
   /**
-   * Beyond the commit point a slot that lost its image is filled again: there is no way back.
+   * Beyond the commit point a slot that lost its image is filled again: there is no way back that
+   * would have to be proved first.
    *
    * @param member The ECU.
    * @param signal Ends it.
    */
   async refill({ ecu: { serial } }: Member, signal: AbortSignal): Promise<void> {
     const target = this.#ledger.targets!.ecus[serial]!;
-    await this.#prepare(planStep(await this.#ledger.roll.ask(serial), target), signal);
+    const step = planStep(await this.#ledger.roll.ask(serial), target);
+    await this.#prepare(step, this.#ecu(serial), signal);
     this.#ledger.progressEnds();
   }
 
-  async #prepare(step: PlanStep, signal: AbortSignal): Promise<void> {
+  #ecu(serial: string): EcuPort {
+    return this.#parts.ecus.find((one) => one.serial === serial)!;
+  }
+
+  async #prepare(step: PlanStep, ecu: EcuPort, signal: AbortSignal): Promise<void> {
     const ledger = this.#ledger;
-    const ecu = this.#parts.ecus.find((one) => one.serial === step.serial)!;
     ledger.setState(step.serial, "downloading");
     await prepareEcu(step, ecu, this.#parts, {
       signal,

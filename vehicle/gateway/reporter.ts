@@ -9,7 +9,7 @@ import { isoTime } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
 import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, MAX_QUEUED_EVENTS, POLL_MS } from "shared/limits.ts";
 import type { EcuState, FailureReport } from "shared/protocol/common.ts";
-import type { VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
+import type { TrialLog, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
 import type { Backend, Link } from "vehicle/ports.ts";
 import { Wake } from "./wake.ts";
 
@@ -26,7 +26,11 @@ export interface ReporterParts {
   /** Starts of this gateway: the upper part of sequence numbers, so that they rise across them. */
   readonly starts: number;
   /** The ECUs as they stand now. */
-  readonly report: () => Pick<VehicleReport, "campaign" | "ecus" | "lastError">;
+  readonly report: () => Pick<VehicleReport, "campaign" | "ecus" | "lastError" | "rot">;
+  /** Logs that the server does not have. */
+  readonly trialLogs: () => TrialLog[];
+  /** It has them now. */
+  readonly logsDelivered: (logs: readonly TrialLog[]) => void;
   readonly log: (line: string) => void;
 }
 
@@ -76,8 +80,12 @@ export class Reporter {
     this.#wake.ring();
   }
 
-  /** Something happened to an ECU. */
-  event(ecu: string, state: EcuState, failure: FailureReport | null): void {
+  /** Something happened to an ECU, or beside it. */
+  event(
+    ecu: string,
+    state: EcuState,
+    more: { readonly failure?: FailureReport; readonly note?: string } = {},
+  ): void {
     const { campaign } = this.#parts.report();
     const event: VehicleEvent = {
       v: 1,
@@ -87,7 +95,7 @@ export class Reporter {
       ecu,
       state,
       campaign,
-      ...(failure === null ? {} : { failure }),
+      ...more,
     };
     if (this.#parts.link.connected) return this.#parts.link.event(event);
     this.#queue.push(event);
@@ -105,7 +113,10 @@ export class Reporter {
       if (this.#delivered >= this.#wanted) await this.#wake.wait(POLL_MS, signal);
       const ticket = this.#wanted;
       try {
-        await this.#parts.backend.manifest(this.#build(), signal);
+        const trialLogs = this.#parts.trialLogs();
+        const report = { ...this.#build(), ...(trialLogs.length === 0 ? {} : { trialLogs }) };
+        await this.#parts.backend.manifest(report, signal);
+        this.#parts.logsDelivered(trialLogs);
         this.#delivered = ticket;
         this.reachable = true;
         pauseMs = BACKOFF_MIN_MS;

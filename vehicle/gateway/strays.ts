@@ -8,7 +8,7 @@
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { otherSlot, slotFloor, type SlotRecord } from "vehicle/bootloader/boot_record.ts";
 import type { EcuImage, EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
-import { confirmOne } from "./commit.ts";
+import { confirmOne, type Secure } from "./commit.ts";
 import type { RollCall } from "./roll_call.ts";
 import { isSame } from "./trial_view.ts";
 
@@ -76,13 +76,14 @@ export class Settler {
    * Takes every stray its way. What is back needs the word of all ECUs, since one of them may
    * have been confirmed.
    *
+   * @param secure Gives an ECU a sound way back, or throws.
    * @throws {UpdateFailure} If an ECU that matters is lost; to be repeated.
    */
-  async settle(): Promise<void> {
+  async settle(secure: Secure): Promise<void> {
     if (this.#pending().length === 0) return;
     await this.#roll.call();
     for (const stray of this.#pending()) {
-      if (stray.way === "forward") await this.#forward(stray);
+      if (stray.way === "forward") await this.#forward(stray, secure);
       else await this.#back(stray);
     }
   }
@@ -91,16 +92,20 @@ export class Settler {
     return strays(this.#roll.all()).filter((stray) => !this.#hopeless.has(keyOf(stray)));
   }
 
-  async #forward(stray: Stray): Promise<void> {
+  async #forward(stray: Stray, secure: Secure): Promise<void> {
     const { serial, image, bundle } = stray;
     this.#log(`${serial}: confirms ${image.version}: the rest of its bundle is confirmed`);
     try {
       await confirmOne({ ecu: this.#ecu(serial), image }, {
         tag: bundle ?? undefined,
         roll: this.#roll,
+        secure,
       });
     } catch (error) {
-      if (!(error instanceof UpdateFailure) || !ROTTEN.includes(error.failure)) throw error;
+      if (!(error instanceof UpdateFailure)) throw error;
+      // At idle the way back is healed, as often as that takes; then it is this one's turn again.
+      if (error.failure === "fallbackUnsound") return this.#log(`${serial}: ${error.message}`);
+      if (!ROTTEN.includes(error.failure)) throw error;
       this.#log(`${serial}: ${error.failure}: ${error.message}`);
       this.#hopeless.add(keyOf(stray));
     }

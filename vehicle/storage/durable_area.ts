@@ -7,9 +7,9 @@
  * @module
  */
 import { invariant } from "shared/assert.ts";
-import { crc32 } from "shared/bytes.ts";
+import { crc32, equalBytes } from "shared/bytes.ts";
 import type { Disk } from "vehicle/ports.ts";
-import { SectorRecord } from "./sector_record.ts";
+import { type RecordHealth, SectorRecord } from "./sector_record.ts";
 
 /** Where an area record lies. */
 export interface AreaPlace {
@@ -61,9 +61,10 @@ export class DurableArea {
     const sectors = Math.ceil(bytes.length / sectorBytes);
     invariant(sectors <= this.#place.areaSectors, `content of ${bytes.length} bytes`);
     // The valid content may be in the area of the older head, if the newer one's has rotted.
-    const valid = this.#head.readAll({ replacing: true }).map((head) => this.#content(head))
-      .find((content) => content !== undefined);
-    const area = valid?.area === 0 ? 1 : 0;
+    const heads = this.#head.copies({ replacing: true });
+    const valid = heads.map((head) => ({ head, content: this.#content(head.payload) }))
+      .find(({ content }) => content !== undefined);
+    const area = valid?.content?.area === 0 ? 1 : 0;
     const padded = new Uint8Array(Math.max(1, sectors) * sectorBytes);
     padded.set(bytes);
     this.#disk.write(this.#place.areas[area], padded);
@@ -73,7 +74,36 @@ export class DurableArea {
     view.setUint8(0, area);
     view.setUint32(1, bytes.length, true);
     view.setUint32(5, crc32(bytes), true);
-    this.#head.write(head);
+    // A newest head without content is worth nothing; the one that names the content must stay.
+    const over = valid === undefined || valid.head === heads[0] ? undefined : heads[0]!.which;
+    this.#head.write(head, over);
+  }
+
+  /** Looks at both heads and areas; changes nothing. */
+  health(): RecordHealth {
+    const health = this.#head.health();
+    if (health === "blank" || health === "lost") return health;
+    const heads = this.#head.copies();
+    const contents = heads.map(({ payload }) => this.#content(payload));
+    const whole = contents.filter((content) => content !== undefined);
+    if (whole.length === 0) return "lost";
+    if (health === "rotten" || whole.length < contents.length) return "rotten";
+    const [newest, twin] = whole;
+    return twin !== undefined && newest!.area !== twin.area && equalBytes(newest!.bytes, twin.bytes)
+      ? "even"
+      : "behind";
+  }
+
+  /**
+   * Makes both areas hold the same content, so that no single damage takes it back in time.
+   *
+   * @returns How it was before.
+   */
+  even(): RecordHealth {
+    const health = this.health();
+    const content = health === "even" ? undefined : this.read();
+    if (content !== undefined) this.write(content);
+    return health;
   }
 
   #content(head: Uint8Array): { area: 0 | 1; bytes: Uint8Array } | undefined {
