@@ -33,15 +33,11 @@ interface Options {
 }
 
 /**
- * As in deno.json. What applying a container needs: collections when leaves were hashed, and a
- * compiler that does not copy all of `node:crypto` into a loop over hashes (3 MiB at the peak), nor
- * works beside the program on memory of its own (2 MiB).
+ * As in deno.json. What applying a container in little memory needs: collections when leaves were
+ * hashed, and neither the optimising compiler (3 MiB at the peak, its own code included) nor
+ * threads that compile and collect beside the program (1 MiB). docs/decisions/0002.
  */
-const V8_FLAGS = [
-  "--expose-gc",
-  "--max-inlined-bytecode-size-cumulative=200",
-  "--single-threaded",
-];
+const V8_FLAGS = ["--expose-gc", "--no-turbofan", "--single-threaded"];
 
 const log = (line: string) => console.error(`vehicle: ${line}`);
 

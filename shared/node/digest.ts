@@ -32,9 +32,9 @@ export function sha256Digest(): StreamDigest {
 /**
  * What a finished digest leaves behind, some 250 bytes, lies outside the heap that V8 watches: it is
  * given back only by a full collection, and nothing asks for one. Tens of thousands of leaves would
- * make that many times the memory of what they are leaves of; so many, half a mebibyte.
+ * make that many times the memory of what they are leaves of; so many, an eighth of a mebibyte.
  */
-const HASHES_A_COLLECTION = 2048;
+const HASHES_A_COLLECTION = 512;
 let hashesSinceCollection = 0;
 
 /**
