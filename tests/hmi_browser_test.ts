@@ -5,7 +5,6 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
-import type { Page } from "playwright-core";
 import { axeViolations, CHROMIUM, NOTICE } from "./browser.ts";
 import { FIXTURES } from "./hmi_fixtures.ts";
 import { outside, smallTargets } from "./hmi_layout.ts";
