@@ -9,24 +9,12 @@
  */
 // deno-lint-ignore-file no-console
 import { build } from "./build.ts";
+import { testRuns } from "./test_files.ts";
 
 const REPORTS = ".tmp/junit";
 const OPTIONS = ["--sanitize-ops", "--sanitize-resources", "--preload=tests/deadline.ts"];
 /** A run that is not over by then hangs where no deadline of a test can end it, in a loop that never yields, ms. */
 const LONGEST_RUN_MS = 60 * 60_000;
-/** Folders whose tests get no permission at all. */
-const PURE = [
-  "shared",
-  "vehicle/bootloader",
-  "vehicle/bus",
-  "vehicle/ecu",
-  "vehicle/gateway",
-  "vehicle/storage",
-]
-  .concat("tests/sim", "tests/vehicle_world_test.ts");
-/** The rest. */
-const IO = ["hmi", "server", "vehicle/adapters", "vehicle/firmware"]
-  .concat("vehicle/runner", "scripts", "tests");
 
 interface Counts {
   passed: number;
@@ -70,10 +58,6 @@ function countCases(xml: string): Counts {
   return counts;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
 await Deno.mkdir(REPORTS, { recursive: true });
 await build();
 const wanted = Deno.args.filter((arg) => !arg.startsWith("-"));
@@ -81,11 +65,9 @@ const options = Deno.args.filter((arg) => arg.startsWith("-") && arg !== "--");
 const runs: Counts[] = [];
 if (wanted.length > 0) runs.push(await run("wanted", ["-A", ...options, ...wanted]));
 else {
-  runs.push(await run("pure", ["--no-prompt", "--doc", ...options, ...PURE]));
-  const present = [];
-  for (const folder of IO) if (await exists(folder)) present.push(folder);
-  const ignore = `--ignore=${PURE.join(",")}`;
-  runs.push(await run("io", ["-A", ignore, ...options, ...present]));
+  const { pure, examples, io } = await testRuns("./");
+  runs.push(await run("pure", ["--no-prompt", "--doc", ...options, ...pure, ...examples]));
+  runs.push(await run("io", ["-A", ...options, ...io]));
 }
 const sum = (key: keyof Counts) => runs.reduce((total, counts) => total + counts[key], 0);
 const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")];

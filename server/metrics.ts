@@ -23,6 +23,9 @@ const COUNTERS = {
   ota_false_confirmed_total: "ECUs that claimed to be confirmed while another image ran",
   ota_mqtt_messages_total: "Messages taken from vehicles, by leaf",
   ota_mqtt_dropped_total: "MQTT messages, subscriptions and connections refused, by reason",
+  ota_rot_found_total: "Slots and records that vehicles found rotten, by failure",
+  ota_rot_healed_total: "Slots and records that vehicles healed, by failure",
+  ota_failed_trials_total: "Logs of failed trials that vehicles sent, by failure",
   ota_announcements_total: "Retained messages published",
   ota_login_failures_total: "Logins refused",
   ota_hardware_ignored_total: "Reports with more new hardware ids than one vehicle may make known",
@@ -36,7 +39,8 @@ export type CounterName = keyof typeof COUNTERS;
 export interface Gauge {
   readonly name: string;
   readonly help: string;
-  readonly value: number;
+  /** One number, or one for each value of a label; of these there are few, whatever the fleet. */
+  readonly value: number | Readonly<Record<string, readonly (readonly [string, number])[]>>;
 }
 
 /** Counters of one server. */
@@ -51,7 +55,7 @@ export class Metrics {
    * @param label One label, from a closed set, as `["reason", "size"]`.
    */
   add(name: CounterName, amount = 1, label?: readonly [string, string]): void {
-    const key = label === undefined ? "" : `{${label[0]}="${label[1].replace(/[\\"\n]/g, "_")}"}`;
+    const key = label === undefined ? "" : labelled(label);
     const byLabel = this.#values.get(name) ?? new Map<string, number>();
     byLabel.set(key, (byLabel.get(key) ?? 0) + amount);
     this.#values.set(name, byLabel);
@@ -81,8 +85,20 @@ export class Metrics {
       for (const [label, value] of values) lines.push(`${name}${label} ${value}`);
     }
     for (const { name, help, value } of gauges) {
-      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${value}`);
+      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`);
+      if (typeof value === "number") lines.push(`${name} ${value}`);
+      else {
+        for (const [label, series] of Object.entries(value)) {
+          for (const [of, number] of series) {
+            lines.push(`${name}${labelled([label, of])} ${number}`);
+          }
+        }
+      }
     }
     return lines.join("\n") + "\n";
   }
+}
+
+function labelled([label, value]: readonly [string, string]): string {
+  return `{${label}="${value.replace(/[\\"\n]/g, "_")}"}`;
 }

@@ -9,6 +9,7 @@ import type { Carrier, EcuState, FailureReport, Notes } from "shared/protocol/co
 import type { Hardware } from "shared/protocol/api.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
+import type { CareRecords } from "./ports_care.ts";
 import type { StorageRecords, StoredFiles } from "./ports_storage.ts";
 import type { BaseInField, CompositeRow, DeltaJobRow } from "./ports_delta.ts";
 
@@ -159,7 +160,7 @@ export interface VehicleRow {
 }
 
 /** The records, inside one transaction. Rows are values: writing one replaces it. */
-export interface Records extends StorageRecords {
+export interface Records extends StorageRecords, CareRecords {
   operator(user: string): Promise<OperatorRow | undefined>;
   operatorCount(): Promise<number>;
   /** All, by name. */

@@ -142,6 +142,8 @@ export const MAX_LEAF_LIST_BYTES = (MAX_IMAGE_BYTES / LEAF_BYTES) * 32;
 export const LEAF_TREES_BYTES = 2 * MAX_LEAF_LIST_BYTES;
 /** Findings of the scrub in one report: of each record and slot of a small vehicle the last. */
 export const MAX_ROT_REPORTS = 32;
+/** Vehicles named in metrics, those with most rot: a time series for each VIN outgrows its store. */
+export const MAX_VEHICLES_IN_METRICS = 20;
 /** The log of a failed trial, as stored: eight sectors; an engineer needs the end of it. */
 export const TRIAL_LOG_BYTES = 4 * KIB;
 /** Messages of an image that are kept while it is on trial: the last ones tell why. */

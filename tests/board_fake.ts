@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { type BoardSnapshot, ReleaseRequest } from "shared/protocol/api.ts";
+import type { TrialLog } from "shared/protocol/messages.ts";
 import { EventStream, serveDist } from "./browser.ts";
 
 /** What the fake heard, and how it is told to behave. */
@@ -16,6 +17,8 @@ export class FakeServer {
   readonly uploads = new Map<string, { bytes: Uint8Array[]; length: number; total: number }>();
   /** Answers this instead, once for each entry: status and problem, or a dead line. */
   readonly script: { path: RegExp; status: number; problem?: Record<string, unknown> }[] = [];
+  /** Logs of failed trials, by VIN. */
+  readonly trials = new Map<string, readonly TrialLog[]>();
   loggedIn = false;
   role: "viewer" | "publisher" | "operator" = "operator";
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
@@ -83,6 +86,8 @@ export class FakeServer {
     if (path === "/api/v1/enrolments") {
       return Response.json({ vin: body?.vin, token: "tok-3f9a2c" }, { status: 201 });
     }
+    const vin = /^\/api\/v1\/vehicles\/(\w+)\/trials$/.exec(path)?.[1];
+    if (vin !== undefined) return Response.json(this.trials.get(vin) ?? []);
     if (path === "/api/v1/hardware") {
       const added = { hardware: body?.hardware, origin: "added" };
       this.events.send("hardware", added);

@@ -5,38 +5,12 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
-import type { Page } from "playwright-core";
 import { axeViolations, CHROMIUM, NOTICE } from "./browser.ts";
 import { FIXTURES } from "./hmi_fixtures.ts";
+import { outside, smallTargets } from "./hmi_layout.ts";
 import { show, withPage } from "./hmi_vehicle.ts";
 
-/** Twelve millimetres on the 7 inch 1024x600 panel, less a rounding. */
-const TOUCH_PX = 79;
-
 const options = { ignore: CHROMIUM === undefined };
-
-/** Elements that reach out of the panel, unless they lie in a part that scrolls. */
-async function outside(page: Page): Promise<string[]> {
-  return await page.evaluate(() => {
-    const scrolling = ".notes, .result-body, .running, .ecus, .ecu-lines";
-    return [...document.querySelectorAll("#app *")].filter((element) => {
-      const { right, bottom, left, width } = element.getBoundingClientRect();
-      if (width === 0 || element.closest(`${scrolling}, svg, .spoken`) !== null) return false;
-      return right > innerWidth + 1 || bottom > innerHeight + 1 || left < -1;
-    }).map((element) => `${element.tagName}.${element.className}: ${element.textContent}`);
-  });
-}
-
-async function smallTargets(page: Page): Promise<string[]> {
-  return await page.evaluate(
-    (least) =>
-      [...document.querySelectorAll("button, summary")].filter((element) => {
-        const { width, height } = element.getBoundingClientRect();
-        return width < least || height < least;
-      }).map((element) => `${element.textContent}`),
-    TOUCH_PX,
-  );
-}
 
 Deno.test(
   `hmi shows every screen with its headline, in sizes to touch, and axe finds nothing${NOTICE}`,

@@ -22,6 +22,7 @@ import {
   vehicle,
   type Wanted,
 } from "./page_stage.ts";
+import { rotAndHeal } from "./page_rot.ts";
 import { Gate, TroubleProxy } from "./trouble_proxy.ts";
 
 const MIB = 2 ** 20;
@@ -81,6 +82,7 @@ Deno.test({
       await firstRelease(world, board, unit);
       await secondRelease(world, board, unit);
       await faultyRelease(world, board, unit);
+      if (SCREENS !== undefined) await rotAndHeal(world, board, unit);
       for (const stage of [board, unit]) {
         // deno-lint-ignore no-console -- In the page: the proof that the watch hears it.
         await stage.page.evaluate(() => console.error("an error that is seen"));

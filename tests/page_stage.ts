@@ -70,7 +70,8 @@ export class Stage {
   /** A stop of the journey: axe, and the picture if one is wanted. */
   async stop(name: string, picture?: string): Promise<void> {
     if (SCREENS !== undefined && picture !== undefined) {
-      const fullPage = picture === "notice-board";
+      const fullPage = picture.startsWith("notice-board");
+      if (fullPage) await this.page.evaluate(() => scrollTo(0, 0)); // The head of the page sticks.
       await this.page.screenshot({ path: `${SCREENS}/${picture}.png`, fullPage });
     }
     if (STEPS !== undefined) {

@@ -18,7 +18,15 @@ function api(change: Partial<Api>): Api {
   const never = () => Promise.reject(new Error("not expected to be called"));
   return {
     ...{ login: never, logout: never, session: never, publish: never, addHardware: never },
-    ...{ offer: never, steer: never, cancelDelta: never, enrol: never, hash: never, upload: never },
+    ...{
+      offer: never,
+      steer: never,
+      cancelDelta: never,
+      enrol: never,
+      trials: never,
+      hash: never,
+      upload: never,
+    },
     ...change,
   };
 }

@@ -95,13 +95,14 @@ export function fleetVersions(
 }
 
 /**
- * Whether somebody should look at a vehicle: its last update failed, or an ECU lost what
- * it ran. An ECU that never had software waits for its first release and is well.
+ * Whether somebody should look at a vehicle: its last update failed, something has rotted and is
+ * not healed, or an ECU lost what it ran. An ECU that never had software waits for its first release and is well.
  *
  * @param vehicle The vehicle.
  * @returns Whether it needs attention.
  */
 export function needsAttention(vehicle: Vehicle): boolean {
+  if (vehicle.rot?.some(({ healedAt }) => healedAt === null)) return true;
   return vehicle.ecus.some(({ failure, slot, slots }) => {
     const had = slots.A.version !== null || slots.B.version !== null;
     return failure !== null || (slot === null && had && slots.A.unbootable && slots.B.unbootable);

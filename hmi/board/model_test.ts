@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert/mod.js";
+import { FAILURES } from "shared/failure.ts";
 import type { EcuState } from "shared/protocol/common.ts";
 import type { EcuReport } from "shared/protocol/messages.ts";
 import { ecu } from "../../tests/hmi_fixtures.ts";
@@ -70,6 +71,15 @@ Deno.test("needsAttention() tells an ECU that lost its software from one that ne
     needsAttention({ ...vehicle!, ecus: [ecu("x", "y", { slot: null, slots })] });
   assertEquals(of({ A: blank, B: blank }), false);
   assertEquals(of({ A: { ...blank, version: "1.0.0" }, B: blank }), true);
+});
+
+Deno.test("needsAttention() counts rot that is not healed, also that of the gateway's own records", () => {
+  const [vehicle] = BOARD.vehicles;
+  const { code, stage } = FAILURES.recordRotten;
+  const failure = { code, stage, name: "recordRotten" as const, message: "Cannot trust it" };
+  const found = { ecu: "gateway", what: "journal", at: "2026-03-14T09:26:53.000Z", failure };
+  assertEquals(needsAttention({ ...vehicle!, rot: [{ ...found, healedAt: null }] }), true);
+  assertEquals(needsAttention({ ...vehicle!, rot: [{ ...found, healedAt: found.at }] }), false);
 });
 
 Deno.test("releasesOf() orders by counter, suggestVersion() by version as numbers", () => {

@@ -13,6 +13,7 @@ import type {
   ReleaseRequest,
   Session,
 } from "shared/protocol/api.ts";
+import type { TrialLog } from "shared/protocol/messages.ts";
 import type { z } from "zod";
 
 /** A refusal of the server, as it is shown: what happened and what helps. */
@@ -91,6 +92,8 @@ export interface Api {
   steer(campaign: string, verb: Verb): Promise<Campaign>;
   /** Cancels a carrier that is being made. */
   cancelDelta(job: string): Promise<DeltaJob>;
+  /** The last failed trial of each ECU of a vehicle, with its log. */
+  trials(vin: string): Promise<TrialLog[]>;
   /** A one-time token for a vehicle. */
   enrol(vin: string): Promise<z.infer<typeof Enrolment>>;
   /** SHA-256 of a file, lower-case hex. */

@@ -13,9 +13,12 @@ import { formatAgo, formatBytes, percent } from "../format.ts";
 import { Chip } from "../parts/frame.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import type { Tone } from "../copy.ts";
+import { type EcuRot, failureBeside, rotOf } from "./care.ts";
+import { LastTrial, Rot } from "./parts/care.tsx";
 import { StateChip } from "./parts/chips.tsx";
 import { Enrol } from "./parts/enrol.tsx";
 import { Progress } from "./parts/field.tsx";
+import type { Board } from "./state.ts";
 
 /** The page. */
 export function VehiclesPage({ board }: PageProps): VNode {
@@ -35,7 +38,7 @@ export function VehiclesPage({ board }: PageProps): VNode {
         : (
           <ul class="cards">
             {vehicles.map((vehicle) => (
-              <VehicleCard key={vehicle.vin} vehicle={vehicle} nowMs={board.nowMs.value} />
+              <VehicleCard key={vehicle.vin} board={board} vehicle={vehicle} />
             ))}
           </ul>
         )}
@@ -50,9 +53,13 @@ const CONN: Record<Vehicle["conn"], { label: string; tone: Tone; icon: IconName 
   never: { label: "Never connected", tone: "calm", icon: "clock" },
 };
 
-function VehicleCard(
-  { vehicle, nowMs }: { readonly vehicle: Vehicle; readonly nowMs: number },
-): VNode {
+interface CardProps {
+  readonly board: Board;
+  readonly vehicle: Vehicle;
+}
+
+function VehicleCard({ board, vehicle }: CardProps): VNode {
+  const nowMs = board.nowMs.value;
   const conn = CONN[vehicle.conn];
   return (
     <li class="card" data-testid={`vehicle-${vehicle.vin}`}>
@@ -77,8 +84,11 @@ function VehicleCard(
           </span>
         </p>
       )}
+      <Rot rot={rotOf(vehicle, "gateway")} of="gateway" nowMs={nowMs} />
       <ul class="ecu-cards">
-        {vehicle.ecus.map((ecu) => <EcuCard key={ecu.serial} ecu={ecu} />)}
+        {vehicle.ecus.map((ecu) => (
+          <EcuCard key={ecu.serial} ecu={ecu} board={board} vehicle={vehicle} />
+        ))}
       </ul>
     </li>
   );
@@ -94,8 +104,12 @@ const OVER: readonly EcuState[] = [
   "canceled",
 ];
 
-function EcuCard({ ecu }: { readonly ecu: EcuReport }): VNode {
-  const { progress, failure } = ecu;
+function EcuCard({ ecu, board, vehicle }: CardProps & { readonly ecu: EcuReport }): VNode {
+  const { progress } = ecu;
+  const nowMs = board.nowMs.value;
+  const rot = rotOf(vehicle, ecu.serial);
+  const failure = failureBeside(ecu, rot);
+  const trial = vehicle.failedTrials?.find((one) => one.ecu === ecu.serial);
   const done = progress === null ? 0 : percent(progress.doneBytes, progress.totalBytes);
   return (
     <li>
@@ -114,8 +128,8 @@ function EcuCard({ ecu }: { readonly ecu: EcuReport }): VNode {
         )}
       </p>
       <div class="slot-pair">
-        <SlotCell ecu={ecu} slot="A" />
-        <SlotCell ecu={ecu} slot="B" />
+        <SlotCell ecu={ecu} slot="A" rot={rot} />
+        <SlotCell ecu={ecu} slot="B" rot={rot} />
       </div>
       {progress !== null && ecu.state === "downloading" && (
         <div class="with-number">
@@ -134,11 +148,22 @@ function EcuCard({ ecu }: { readonly ecu: EcuReport }): VNode {
           </span>
         </p>
       )}
+      <Rot rot={rot} of={ecu.serial} nowMs={nowMs} />
+      {trial !== undefined && (
+        <LastTrial key={trial.id} api={board.api} vin={vehicle.vin} trial={trial} nowMs={nowMs} />
+      )}
     </li>
   );
 }
 
-function SlotCell({ ecu, slot }: { readonly ecu: EcuReport; readonly slot: "A" | "B" }): VNode {
+interface SlotProps {
+  readonly ecu: EcuReport;
+  readonly slot: "A" | "B";
+  readonly rot: EcuRot;
+}
+
+function SlotCell({ ecu, slot, rot }: SlotProps): VNode {
+  const rotten = rot.open.some(({ what }) => what === `slot ${slot}`);
   const { version, unbootable, successful, triesRemaining } = ecu.slots[slot];
   const runs = ecu.slot === slot;
   const word = runs
@@ -153,8 +178,8 @@ function SlotCell({ ecu, slot }: { readonly ecu: EcuReport; readonly slot: "A" |
     ? `${triesRemaining} tries left`
     : "written";
   return (
-    <span class="slot-cell" data-runs={runs}>
-      <b>{slot}</b> {version ?? ""} <span>{word}</span>
+    <span class="slot-cell" data-runs={runs} data-rotten={rotten}>
+      <b>{slot}</b> {version ?? ""} <span>{rotten ? `${word}, rotten` : word}</span>
     </span>
   );
 }

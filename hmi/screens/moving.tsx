@@ -7,6 +7,7 @@
 import type { VNode } from "preact";
 import type { ScreenProps } from "./app.tsx";
 import { PHASE_COPY } from "../copy.ts";
+import { careNote } from "../care.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Mark } from "../parts/frame.tsx";
 
@@ -14,10 +15,11 @@ import { Mark } from "../parts/frame.tsx";
 export function Moving({ hmi, snapshot }: ScreenProps): VNode {
   const { phase, offer } = snapshot;
   const copy = PHASE_COPY[phase];
+  const locked = snapshot.driveLock ? careNote(snapshot) : null;
   return (
     <div class="moving">
-      <Mark icon={copy.icon} tone={copy.tone} />
-      <h1>{copy.moving}</h1>
+      <Mark icon={locked?.icon ?? copy.icon} tone={locked?.tone ?? copy.tone} />
+      <h1>{locked?.moving ?? copy.moving}</h1>
       {phase === "ready" && offer !== null && (
         <button
           type="button"

@@ -9,6 +9,8 @@ import type { ScreenProps } from "./app.tsx";
 import { ecuName, PHASE_COPY, STATE_COPY } from "../copy.ts";
 import { keptPercent, leadingEcu, progressView } from "../model.ts";
 import { percent } from "../format.ts";
+import { careNote } from "../care.ts";
+import { CareLine } from "../parts/care_line.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Chip } from "../parts/frame.tsx";
 import { SlotDiagram } from "../parts/slot_diagram.tsx";
@@ -17,6 +19,7 @@ import { SlotDiagram } from "../parts/slot_diagram.tsx";
 export function Preparing({ hmi, snapshot }: ScreenProps): VNode {
   const { offer, progress } = snapshot;
   const kept = keptPercent(snapshot);
+  const locked = snapshot.driveLock ? careNote(snapshot) : null;
   const view = progressView(progress ?? { doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 });
   return (
     <div class="columns">
@@ -31,7 +34,7 @@ export function Preparing({ hmi, snapshot }: ScreenProps): VNode {
           </span>
         </div>
         <Bar percent={view.percent} label="Download" />
-        <p>{PHASE_COPY.preparing.body}</p>
+        {locked === null ? <p>{PHASE_COPY.preparing.body}</p> : <CareLine note={locked} />}
         <p class="assurance">
           <Icon name="shield" />
           {kept === 0

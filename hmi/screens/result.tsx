@@ -8,6 +8,8 @@ import type { HmiSnapshot } from "shared/protocol/hmi.ts";
 import type { ScreenProps } from "./app.tsx";
 import { driverRemedy, ecuName, FAILURE_COPY, PHASE_COPY } from "../copy.ts";
 import { formatSpan } from "../format.ts";
+import { careNote } from "../care.ts";
+import { CareLine } from "../parts/care_line.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Mark } from "../parts/frame.tsx";
 
@@ -17,6 +19,7 @@ type Outcome = NonNullable<HmiSnapshot["result"]>;
 export function Result({ hmi, snapshot }: ScreenProps): VNode {
   const { phase, result } = snapshot;
   const copy = PHASE_COPY[phase];
+  const locked = snapshot.driveLock ? careNote(snapshot) : null;
   const sentence = phase === "rolledBack" ? "You can drive." : copy.body;
   return (
     <div class="page result">
@@ -24,7 +27,7 @@ export function Result({ hmi, snapshot }: ScreenProps): VNode {
         <Mark icon={copy.icon} tone={copy.tone} />
         <div>
           <h1>{copy.headline}</h1>
-          <p>{sentence}</p>
+          {locked === null ? <p>{sentence}</p> : <CareLine note={locked} />}
         </div>
       </div>
       {result !== null && (

@@ -10,13 +10,19 @@ import type { ScreenProps } from "./app.tsx";
 import { headUnitFirst } from "../model.ts";
 import { ecuName, PHASE_COPY } from "../copy.ts";
 import { formatAgo } from "../format.ts";
+import { careNote } from "../care.ts";
+import { CareLine } from "../parts/care_line.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Mark } from "../parts/frame.tsx";
 
 /** The screen. */
 export function UpToDate({ hmi, snapshot }: ScreenProps): VNode {
-  const copy = PHASE_COPY.upToDate;
-  const { checkedAt, serverReachable } = snapshot;
+  const { checkedAt, serverReachable, driveLock } = snapshot;
+  const note = careNote(snapshot);
+  // Nothing is being installed, and yet it must not be driven: then that is the headline.
+  const copy = driveLock
+    ? { icon: "lock", tone: "bad", headline: "Do not drive yet" } as const
+    : PHASE_COPY.upToDate;
   return (
     <div class="columns">
       <section class="column lead">
@@ -28,6 +34,7 @@ export function UpToDate({ hmi, snapshot }: ScreenProps): VNode {
             : `Checked ${formatAgo(checkedAt, hmi.nowMs.value)}`}
           {!serverReachable && ". The server cannot be reached: we keep trying"}
         </p>
+        {note !== null && <CareLine note={note} />}
         <div class="actions">
           <button
             type="button"

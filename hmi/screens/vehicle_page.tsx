@@ -9,6 +9,7 @@ import type { EcuReport } from "shared/protocol/messages.ts";
 import type { ScreenProps } from "./app.tsx";
 import { ecuName, FAILURE_COPY, STATE_COPY } from "../copy.ts";
 import { headUnitFirst, leadingEcu } from "../model.ts";
+import { careRows, hasOwnFailure } from "../care.ts";
 import { Chip } from "../parts/frame.tsx";
 import { SlotDiagram } from "../parts/slot_diagram.tsx";
 
@@ -44,7 +45,7 @@ export function VehiclePage({ snapshot }: ScreenProps): VNode {
         </ul>
       </section>
       <section class="column side">
-        {shown !== undefined && <Details ecu={shown} />}
+        {shown !== undefined && <Details ecu={shown} snapshot={snapshot} />}
       </section>
     </div>
   );
@@ -55,7 +56,12 @@ function State({ ecu }: { readonly ecu: EcuReport }): VNode {
   return <Chip icon={icon} tone={tone}>{label}</Chip>;
 }
 
-function Details({ ecu }: { readonly ecu: EcuReport }): VNode {
+interface DetailsProps {
+  readonly ecu: EcuReport;
+  readonly snapshot: ScreenProps["snapshot"];
+}
+
+function Details({ ecu, snapshot }: DetailsProps): VNode {
   return (
     <>
       <h2>{ecuName(ecu.serial)}</h2>
@@ -73,8 +79,16 @@ function Details({ ecu }: { readonly ecu: EcuReport }): VNode {
           <dt>Digest</dt>
           <dd class="mono">{ecu.sha256?.slice(0, 12) ?? "none"}</dd>
         </div>
+        {careRows(snapshot, ecu.serial).map(({ place, icon, tone, label }) => (
+          <div key={place} data-testid="care">
+            <dt>{place}</dt>
+            <dd>
+              <Chip icon={icon} tone={tone}>{label}</Chip>
+            </dd>
+          </div>
+        ))}
       </dl>
-      {ecu.failure !== null && (
+      {ecu.failure !== null && hasOwnFailure(ecu, snapshot) && (
         <p class="small">
           Last failure: {FAILURE_COPY[ecu.failure.name]} ({ecu.failure.code})
         </p>

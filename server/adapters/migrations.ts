@@ -62,4 +62,13 @@ export const MIGRATIONS: readonly string[] = [
     bytes INTEGER NOT NULL);
   INSERT INTO freed VALUES (1, 0, 0);
   `,
+  // The last failed trial of each ECU, from the events that told of it, and who has rot to show.
+  `
+  CREATE TABLE trials (id INTEGER PRIMARY KEY AUTOINCREMENT, vin TEXT NOT NULL, ecu TEXT NOT NULL,
+    body TEXT NOT NULL, UNIQUE (vin, ecu));
+  INSERT OR REPLACE INTO trials (vin, ecu, body)
+    SELECT vin, json_extract(body, '$.log.ecu'), json_extract(body, '$.log') FROM events
+    WHERE json_extract(body, '$.log') IS NOT NULL ORDER BY id;
+  CREATE INDEX vehicles_rotten ON vehicles (vin) WHERE json_extract(report, '$.rot') IS NOT NULL;
+  `,
 ];

@@ -6,7 +6,8 @@
 import type { Millis } from "shared/clock.ts";
 import { Carrier } from "shared/protocol/common.ts";
 import type { Freed, RetiredRow } from "../ports_storage.ts";
-import { json, jsonOrNull, type Row, Statements, textOrNull } from "./records_statements.ts";
+import { CareRows } from "./records_rows_care.ts";
+import { json, jsonOrNull, type Row, textOrNull } from "./records_statements.ts";
 
 /** A composite's files count as long as it is a carrier; a job's while it is not over. */
 const REFERENCED = `
@@ -22,7 +23,7 @@ const REFERENCED = `
     WHERE json_extract(value, '$.sha256') IS NOT NULL`;
 
 /** Their part of {@linkcode Records}. */
-export class StorageRows extends Statements {
+export class StorageRows extends CareRows {
   async retireCarrier(carrier: Carrier, nowMs: Millis): Promise<void> {
     const { carrierSha256, sha256, lengthBytes } = carrier;
     await this.run(

@@ -75,14 +75,18 @@ export class View implements FeedSource {
 
   /** Vehicles, by VIN. */
   async vehicles(page: Page): Promise<Vehicle[]> {
-    const rows = await this.records.read((tables) => tables.vehicles(page));
-    return rows.map((row) => this.#vehicle(row));
+    return await this.records.read(async (tables) => {
+      const rows = await tables.vehicles(page);
+      return await Promise.all(rows.map((row) => this.#vehicle(tables, row)));
+    });
   }
 
   /** One vehicle, or `undefined`. */
-  async vehicle(vin: string): Promise<Vehicle | undefined> {
-    const row = await this.records.read((tables) => tables.vehicle(vin));
-    return row && this.#vehicle(row);
+  vehicle(vin: string): Promise<Vehicle | undefined> {
+    return this.records.read(async (tables) => {
+      const row = await tables.vehicle(vin);
+      return row && await this.#vehicle(tables, row);
+    });
   }
 
   /** Jobs that make carriers: all that are not over, and the last others; newest first. */
@@ -135,7 +139,8 @@ export class View implements FeedSource {
     return { v: 1, ...job, doneBytes, totalBytes };
   }
 
-  #vehicle(row: VehicleRow): Vehicle {
+  async #vehicle(tables: Records, row: VehicleRow): Promise<Vehicle> {
+    const failedTrials = (await tables.trials(row.vin)).map(({ lines: _lines, ...trial }) => trial);
     const live = this.ledger.get(row.vin);
     const wanted = Object.fromEntries(
       Object.entries(row.director?.ecus ?? {}).map(([serial, { release }]) => [
@@ -155,6 +160,8 @@ export class View implements FeedSource {
       queue: [...row.queue],
       ecus: believed(row.report, live.report, wanted),
       ...(newest?.lastError === undefined ? {} : { lastError: newest.lastError }),
+      ...(newest?.rot === undefined ? {} : { rot: newest.rot }),
+      ...(failedTrials.length === 0 ? {} : { failedTrials }),
     };
   }
 }

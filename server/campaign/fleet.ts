@@ -5,6 +5,7 @@
  */
 import { type Clock, isoTime } from "shared/clock.ts";
 import { FAILURES, UpdateFailure } from "shared/failure.ts";
+import { rotNews } from "shared/care.ts";
 import { MAX_HARDWARE_PER_VEHICLE } from "shared/limits.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
 import { newVehicle } from "../access/enrolment.ts";
@@ -94,7 +95,7 @@ export class Fleet {
     const { records, clock, metrics, feed, ledger } = this.ports;
     const nowMs = clock.now();
     ledger.seen(report.vin, nowMs);
-    const { settled, hardware } = await records.write(async (tables) => {
+    const { settled, hardware, before } = await records.write(async (tables) => {
       const row = await tables.vehicle(report.vin) ?? newVehicle(report.vin);
       if (isRepeated(row.report, report)) return { settled: undefined, hardware: [] };
       const lies = await this.#lies(tables, row, report);
@@ -105,11 +106,12 @@ export class Fleet {
         nowMs,
         incoming: { report, channel: "manifest" },
       });
-      return { settled, hardware: fresh };
+      return { settled, hardware: fresh, before: row.report };
     });
     for (const id of hardware) feed.changed("hardware", id);
     if (settled === undefined) return;
     metrics.add("ota_manifests_total");
+    countCare(metrics, before ?? null, report);
     await this.#tell(settled);
   }
 
@@ -223,7 +225,21 @@ export class Fleet {
   }
 }
 
-/** A manifest tells the log of a failed trial once; as an event it is kept. */
+/** Counts what a manifest tells of rot and failed trials: each once, by manifests only. */
+function countCare(metrics: Metrics, before: VehicleReport | null, now: VehicleReport): void {
+  const { found, healed } = rotNews(before?.rot ?? [], now.rot ?? []);
+  for (const { failure } of found) {
+    metrics.add("ota_rot_found_total", 1, ["failure", failure.name]);
+  }
+  for (const { failure } of healed) {
+    metrics.add("ota_rot_healed_total", 1, ["failure", failure.name]);
+  }
+  for (const { failure } of now.trialLogs ?? []) {
+    metrics.add("ota_failed_trials_total", 1, ["failure", failure]);
+  }
+}
+
+/** A manifest tells the log of a failed trial once; as an event it is kept, and beside its ECU. */
 async function keepTrialLogs(tables: Records, report: VehicleReport): Promise<void> {
   for (const log of report.trialLogs ?? []) {
     const { code, stage } = FAILURES[log.failure];
@@ -238,6 +254,7 @@ async function keepTrialLogs(tables: Records, report: VehicleReport): Promise<vo
       failure: { code, name: log.failure, stage, message: log.detail },
       log,
     }, KEEP_EVENTS);
+    await tables.putTrial(report.vin, log);
   }
 }
 

@@ -4,8 +4,10 @@
  * @module
  */
 import { format as formatBytes } from "@std/fmt/bytes.js";
-import type { Campaign, Release, Vehicle } from "shared/protocol/api.ts";
+import { type Care, careLine, careOf } from "shared/care.ts";
+import type { Campaign, FailedTrial, Release, Vehicle } from "shared/protocol/api.ts";
 import { HardwareId } from "shared/protocol/common.ts";
+import type { RotReport } from "shared/protocol/messages.ts";
 import { argument, type Context } from "./context.ts";
 
 /** `ota releases`. @param context Server and output. @throws {CommandError} If it fails. */
@@ -36,6 +38,10 @@ export interface VehicleLine {
   readonly vin: string;
   readonly online: boolean;
   readonly ecus: readonly EcuLine[];
+  /** What has rotted in it, each with where that stands; only if there is any. */
+  readonly rot?: readonly (RotReport & { readonly care: Care })[];
+  /** The last failed trial of each ECU; only if there is any. */
+  readonly failedTrials?: readonly FailedTrial[];
 }
 type EcuFields =
   | "serial"
@@ -50,18 +56,23 @@ type EcuFields =
 export type EcuLine = Pick<Vehicle["ecus"][number], EcuFields>;
 
 /**
- * A vehicle as `ota vehicles --json` prints it: these fields and no other.
+ * A vehicle as `ota vehicles --json` prints it: these fields and no other, and those of rot and
+ * failed trials only where there are any.
  *
  * @param vehicle The vehicle as the API gives it.
  * @returns Its line.
  */
-export function vehicleLine({ vin, online, ecus }: Vehicle): VehicleLine {
+export function vehicleLine(
+  { vin, online, ecus, rot = [], failedTrials = [] }: Vehicle,
+): VehicleLine {
   return {
     vin,
     online,
     ecus: ecus.map(({ serial, hardware, state, version, counter, sha256, slot, failure }) => (
       { serial, hardware, state, version, counter, sha256, slot, failure }
     )),
+    ...(rot.length === 0 ? {} : { rot: rot.map((one) => ({ ...one, care: careOf(one) })) }),
+    ...(failedTrials.length === 0 ? {} : { failedTrials }),
   };
 }
 
@@ -71,14 +82,16 @@ export async function listVehicles(context: Context): Promise<void> {
   const rows = vehicles.map(vehicleLine);
   const crashes = new Map(vehicles.map(({ vin, lastError }) => [vin, lastError]));
   context.output.table(rows, {
-    heads: ["VIN", "ONLINE", "ECU", "HARDWARE", "STATE", "VERSION", "SLOT", "FAILURE"],
-    cells: ({ vin, online, ecus }: VehicleLine) => {
+    heads: ["VIN", "ONLINE", "ECU", "HARDWARE", "STATE", "VERSION", "SLOT", "FAILURE", "CARE"],
+    cells: ({ vin, online, ecus, rot = [], failedTrials = [] }: VehicleLine) => {
       const heads = [vin, online ? "yes" : "no"];
       const crash = crashes.get(vin);
       const restarted = crash === undefined ? [] : [
-        [...["", "", "(vehicle)", "", "restarted", "-", "-"], clip(crash.message)],
+        [...["", "", "(vehicle)", "", "restarted", "-", "-"], clip(crash.message), ""],
       ];
-      if (ecus.length === 0) return [[...heads, "-", "-", "never reported", "-", "-", ""]];
+      const gateway = careCell("gateway", rot, []);
+      const own = gateway === "" ? [] : [["", "", "gateway", "", "-", "-", "-", "", gateway]];
+      if (ecus.length === 0) return [[...heads, "-", "-", "never reported", "-", "-", "", ""]];
       return ecus.map((ecu, i) => [
         ...(i === 0 ? heads : ["", ""]),
         ecu.serial,
@@ -87,7 +100,8 @@ export async function listVehicles(context: Context): Promise<void> {
         ecu.version ?? "-",
         ecu.slot ?? "-",
         ecu.failure === null ? "" : `${ecu.failure.code} ${ecu.failure.name}`,
-      ]).concat(restarted);
+        careCell(ecu.serial, rot, failedTrials),
+      ]).concat(own, restarted);
     },
   }, "No vehicles yet: enrol one with `ota enrol --vin VIN`");
 }
@@ -134,6 +148,19 @@ export async function addHardware(context: Context, id: string): Promise<void> {
   const hardware = argument(HardwareId, id, "hardware id");
   const added = await (await context.client()).addHardware(hardware);
   context.output.result(added, `Known hardware id: ${added.hardware} (${added.origin})`);
+}
+
+/** Open rot first, as somebody looks for that; then what was healed, and the last failed trial. */
+function careCell(
+  ecu: string,
+  rot: readonly RotReport[],
+  trials: readonly FailedTrial[],
+): string {
+  const own = rot.filter((one) => one.ecu === ecu)
+    .toSorted((a, b) => Number(a.healedAt !== null) - Number(b.healedAt !== null));
+  const trial = trials.find((one) => one.ecu === ecu);
+  const failed = trial && `trial of ${trial.version} failed: ${trial.failure}, ${trial.at}`;
+  return [...own.map(careLine), failed ?? []].flat().join("; ");
 }
 
 function clip(text: string): string {

@@ -4,6 +4,7 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
+import { MAX_VEHICLES_IN_METRICS } from "shared/limits.ts";
 import { json, type Route, tooMany } from "./route.ts";
 
 /** Routes for machines that watch the server, and for pages that do. */
@@ -42,11 +43,23 @@ export const PROBE_ROUTES: readonly Route[] = [
       const { records } = core.ports;
       const { releases, running, vehicles } = await records.read((tables) => tables.counts());
       const waiting = await records.read((tables) => tables.queuedDeltaJobs());
+      const rotten = await records.read((tables) => tables.rotten());
+      const worst = rotten.slice(0, MAX_VEHICLES_IN_METRICS);
       const text = core.metrics.text([
         { name: "ota_releases", help: "Releases", value: releases },
         { name: "ota_campaigns_running", help: "Campaigns that run", value: running },
         { name: "ota_vehicles", help: "Vehicles enrolled", value: vehicles },
         { name: "ota_vehicles_online", help: "Vehicles connected", value: core.ledger.online },
+        {
+          name: "ota_vehicles_rotten",
+          help: "Vehicles with rot that is not healed",
+          value: rotten.length,
+        },
+        {
+          name: "ota_vehicle_rot_open",
+          help: `Places not healed, of the ${MAX_VEHICLES_IN_METRICS} vehicles with most of them`,
+          value: { vin: worst.map(({ vin, open }) => [vin, open]) },
+        },
         { name: "ota_delta_jobs_waiting", help: "Carriers to be made", value: waiting },
         { name: "ota_watchers", help: "Open live feeds", value: core.feed.watchers },
       ]);

@@ -14,7 +14,7 @@ import {
   Vehicle,
 } from "shared/protocol/api.ts";
 import { Vin } from "shared/protocol/common.ts";
-import { VehicleEvent } from "shared/protocol/messages.ts";
+import { TrialLog, VehicleEvent } from "shared/protocol/messages.ts";
 import { answerPage, json, param, readBody, type Route } from "./route.ts";
 
 /** Events that one request answers. */
@@ -57,6 +57,17 @@ export const VEHICLE_ROUTES: readonly Route[] = [
     async handle(c, core) {
       const vin = param(c, "vin", Vin);
       return json(await core.ports.records.read((tables) => tables.events(vin, EVENTS)));
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/v1/vehicles/:vin/trials",
+    access: "viewer",
+    summary: "The log of the last failed trial of each ECU, newest first",
+    answers: { 200: { description: "Verdicts and last words", schema: z.array(TrialLog) } },
+    async handle(c, core) {
+      const vin = param(c, "vin", Vin);
+      return json(await core.ports.records.read((tables) => tables.trials(vin)));
     },
   },
   {

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { MAX_BUNDLE } from "../limits.ts";
+import { MAX_BUNDLE, MAX_ECUS, MAX_ROT_REPORTS } from "../limits.ts";
 import {
   CampaignId,
   Counter,
@@ -22,7 +22,7 @@ import {
   Vin,
 } from "./common.ts";
 import { Carrier } from "./common.ts";
-import { EcuReport, LastError } from "./messages.ts";
+import { EcuReport, LastError, RotReport, TrialLog } from "./messages.ts";
 
 /** `POST /api/v1/login`. The answer sets the session cookie and carries the same token. */
 export const LoginRequest = z.strictObject({
@@ -234,6 +234,11 @@ export const Campaign = z.object({
 /** One campaign. */
 export type Campaign = z.infer<typeof Campaign>;
 
+/** A failed trial; its last words are at `GET /api/v1/vehicles/{vin}/trials`. */
+export const FailedTrial = TrialLog.omit({ lines: true });
+/** A failed trial. */
+export type FailedTrial = z.infer<typeof FailedTrial>;
+
 /** One vehicle as the server knows it. `ecus` carries what `ota vehicles --json` prints, and more. */
 export const Vehicle = z.object({
   v: V1,
@@ -247,6 +252,10 @@ export const Vehicle = z.object({
   ecus: z.array(EcuReport),
   /** Why its process was restarted. */
   lastError: LastError.optional(),
+  /** What was found rotten in it since it has power. */
+  rot: z.array(RotReport).max(MAX_ROT_REPORTS).optional(),
+  /** The last failed trial of each ECU that ever had one, newest first. */
+  failedTrials: z.array(FailedTrial).max(MAX_ECUS).optional(),
 });
 /** One vehicle as the server knows it. */
 export type Vehicle = z.infer<typeof Vehicle>;

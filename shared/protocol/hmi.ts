@@ -16,7 +16,7 @@ import {
   Vin,
 } from "./common.ts";
 import { ImageMessage } from "./ecu.ts";
-import { EcuReport } from "./messages.ts";
+import { EcuReport, RotReport } from "./messages.ts";
 
 /** Where the vehicle stands with its update; chooses the screen. */
 export const HMI_PHASES = [
@@ -120,6 +120,8 @@ export const HmiSnapshot = z.object({
   /** The vehicle must not be driven: something irreversible or untested is under way. */
   driveLock: z.boolean(),
   ecus: z.array(EcuReport),
+  /** What was found rotten since the vehicle has power; none, if it is not there. */
+  rot: z.array(RotReport).optional(),
   /** What the images show of themselves, by ECU serial. */
   displays: z.record(z.string(), ImageMessage),
   signals: Signals,

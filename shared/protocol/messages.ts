@@ -130,6 +130,13 @@ export const RotReport = z.object({
   what: z.string().max(40),
   at: Instant,
   failure: FailureReport,
+  /** Leaves of the slot that are bad, and how many of them are whole again; once that is known. */
+  healing: z.object({
+    doneLeaves: z.number().int().min(0),
+    totalLeaves: z.number().int().min(1),
+  }).optional(),
+  /** Why it could not be healed when that was tried last; it is tried again. */
+  waits: FailureReport.optional(),
   healedAt: Instant.nullable(),
 });
 /** What was found rotten in a vehicle. */

@@ -94,3 +94,17 @@ Deno.test("TrialLogStore keeps to its bound whatever an image says, and keeps th
   store.clear(log.id);
   assertEquals(new TrialLogStore(disk, sha256Digest).waiting(), null);
 });
+
+Deno.test("LastWords counts heartbeats that follow each other, and keeps the last lines", () => {
+  const words = new LastWords(1000);
+  const beat = { type: "heartbeat" } as const;
+  words.hear(beat, 2000);
+  words.hear({ type: "selfTest", ok: true, detail: "all well" }, 2500);
+  words.hear(beat, 3000);
+  words.hear(beat, 4000);
+  assertEquals(words.lines(), [
+    "1 heartbeat",
+    '+1500 ms selfTest {"ok":true,"detail":"all well"}',
+    "2 heartbeats",
+  ]);
+});

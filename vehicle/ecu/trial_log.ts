@@ -51,7 +51,7 @@ export class LastWords {
   }
 
   #endBeats(): void {
-    if (this.#beats > 0) this.#add(`${this.#beats} heartbeats`);
+    if (this.#beats > 0) this.#add(this.#beats === 1 ? "1 heartbeat" : `${this.#beats} heartbeats`);
     this.#beats = 0;
   }
 

@@ -34,6 +34,8 @@ export interface FindingsParts {
   ) => void;
   /** Reports have something new. */
   readonly changed: () => void;
+  /** Healing goes on: who looks on is to see it, and no record needs it. */
+  readonly progressed: () => void;
 }
 
 /** The findings of one power-on. */
@@ -58,7 +60,7 @@ export class Findings {
     const report = failureReport(failure);
     const open = before !== undefined && before.healedAt === null;
     if (open && before.failure.name === report.name) return;
-    const at = isoTime(clock.now());
+    const at = open ? before.at : isoTime(clock.now());
     this.#found.delete(keyOf(place)); // The newest stands last.
     this.#found.set(keyOf(place), { ...place, at, failure: report, healedAt: null });
     log(`upkeep: ${place.ecu}: ${failure.failure}: ${failure.message}`);
@@ -66,12 +68,28 @@ export class Findings {
     changed();
   }
 
+  /** So many of its bad leaves are whole again. */
+  healing(place: RotPlace, doneLeaves: number, totalLeaves: number): void {
+    const before = this.#open(place);
+    if (before === undefined || totalLeaves === 0) return;
+    this.#found.set(keyOf(place), { ...untried(before), healing: { doneLeaves, totalLeaves } });
+    this.#parts.progressed();
+  }
+
+  /** It could not be healed this time; told again only when the reason is another. */
+  hindered(place: RotPlace, failure: UpdateFailure): void {
+    const before = this.#open(place);
+    if (before === undefined || before.waits?.name === failure.failure) return;
+    this.#found.set(keyOf(place), { ...before, waits: failureReport(failure) });
+    this.#parts.changed();
+  }
+
   /** It is whole again. */
   healed(place: RotPlace, note: string): void {
     const { clock, log, event, stateOf, changed } = this.#parts;
-    const before = this.#found.get(keyOf(place));
-    if (before === undefined || before.healedAt !== null) return;
-    this.#found.set(keyOf(place), { ...before, healedAt: isoTime(clock.now()) });
+    const before = this.#open(place);
+    if (before === undefined) return;
+    this.#found.set(keyOf(place), { ...untried(before), healedAt: isoTime(clock.now()) });
     log(`upkeep: ${place.ecu}: ${note}`);
     event(place.ecu, stateOf(place.ecu), { note });
     changed();
@@ -86,6 +104,16 @@ export class Findings {
   open(ecu: string): FailureReport | null {
     return this.reports().find((one) => one.ecu === ecu && one.healedAt === null)?.failure ?? null;
   }
+
+  #open(place: RotPlace): RotReport | undefined {
+    const found = this.#found.get(keyOf(place));
+    return found?.healedAt === null ? found : undefined;
+  }
+}
+
+/** What was in the way the last time no longer is. */
+function untried({ waits: _waits, ...rest }: RotReport): RotReport {
+  return rest;
 }
 
 function keyOf({ ecu, what }: RotPlace): string {

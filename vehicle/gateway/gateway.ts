@@ -30,7 +30,8 @@ import { RollCall } from "./roll_call.ts";
 import { judge } from "./signals.ts";
 import { Settler } from "./strays.ts";
 import { type Phase, WAITS } from "./update_table.ts";
-import { type Upkeep, upkeepOf } from "./upkeep.ts";
+import type { Upkeep } from "./upkeep.ts";
+import { upkeepOf } from "./upkeep_of.ts";
 import { Wake } from "./wake.ts";
 
 /** What the gateway is made of. */
@@ -117,6 +118,7 @@ export class Gateway implements EcuListener {
       brokerConnected: parts.link.connected,
       checkedAt: this.#director.checkedAt,
       rotOf: (serial) => this.#upkeep.failureOf(serial),
+      rot: () => this.#upkeep.findings.reports(),
       mixed: () => this.#upkeep.mixed,
     }));
     parts.hmi.onCommand((command) => this.#command(command));

@@ -30,7 +30,8 @@ export interface HealParts {
  *
  * @param ecu The ECU.
  * @param watched The slot and what it is to hold; with the image's Merkle root.
- * @param options What it works with, and the signal that ends it.
+ * @param options What it works with, the signal that ends it, and who is told how many of the bad
+ * leaves are whole again.
  * @returns How many leaves were written anew; 0 if it was sound after all.
  * @throws {UpdateFailure} `healSourceMissing` if the server cannot help or nobody knows the root,
  * `leafDiffers` if it sends other bytes, or of the line or the storage.
@@ -38,9 +39,12 @@ export interface HealParts {
 export async function healSlot(
   ecu: EcuPort,
   { slot, image }: Pick<WatchedSlot, "slot" | "image">,
-  options: HealParts & { readonly signal: AbortSignal },
+  options: HealParts & {
+    readonly signal: AbortSignal;
+    readonly onLeaf: (doneLeaves: number, totalLeaves: number) => void;
+  },
 ): Promise<number> {
-  const { backend, clock, hash, leafBytes, signal } = options;
+  const { backend, clock, hash, leafBytes, signal, onLeaf } = options;
   const { merkleRoot: root, lengthBytes } = image;
   // It may be that only the loader's mark is to be taken back: that needs no server.
   if (await drive(ecu.care.restore(slot, image), clock, signal)) return 0;
@@ -50,10 +54,12 @@ export async function healSlot(
     const list = await backend.leafHashes({ root, count }, signal);
     proveLeafList(list, { root, count }, hash);
     const bad = await drive(ecu.care.badLeaves(slot, list, leafBytes), clock, signal);
-    for (const index of bad) {
+    onLeaf(0, bad.length);
+    for (const [done, index] of bad.entries()) {
       const chunk = parseChunk(await backend.leaf(root, index, signal));
       proveChunk(chunk, { root, index, count }, hash);
       ecu.care.mend(slot, index * leafBytes, chunk.bytes);
+      onLeaf(done + 1, bad.length);
     }
     if (await drive(ecu.care.restore(slot, image), clock, signal)) return bad.length;
   } catch (error) {

@@ -6,7 +6,7 @@
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { HmiOffer, HmiPhase, HmiSnapshot, Signals } from "shared/protocol/hmi.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
-import type { EcuReport } from "shared/protocol/messages.ts";
+import type { EcuReport, RotReport } from "shared/protocol/messages.ts";
 import type { EcuInventory } from "vehicle/bus/ecu_port.ts";
 import { undrivable } from "./drivable.ts";
 import type { JournalState } from "./journal.ts";
@@ -34,6 +34,8 @@ export interface GatewayView {
   readonly checkedAt: string | null;
   /** Rot has left the vehicle with half a bundle. */
   readonly mixed?: boolean;
+  /** What was found rotten. */
+  readonly rot?: readonly RotReport[];
 }
 
 /**
@@ -43,7 +45,7 @@ export interface GatewayView {
  * @returns Everything the screens need.
  */
 export function hmiSnapshot(view: GatewayView): HmiSnapshot {
-  const { journal, reports } = view;
+  const { journal, reports, rot = [] } = view;
   const { phase: gatewayPhase } = journal;
   const busy = gatewayPhase !== "idle" && gatewayPhase !== "reporting";
   const moving = reports.filter((ecu) => ecu.progress !== null);
@@ -66,6 +68,7 @@ export function hmiSnapshot(view: GatewayView): HmiSnapshot {
     result: journal.result,
     driveLock: undrivable({ ...view, phase: gatewayPhase }) !== undefined || view.mixed === true,
     ecus: [...reports],
+    ...(rot.length === 0 ? {} : { rot: [...rot] }),
     displays: { ...view.displays },
     signals: view.signals,
   };

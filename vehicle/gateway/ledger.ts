@@ -11,7 +11,7 @@ import type { EcuState, FailureReport } from "shared/protocol/common.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import type { HmiSnapshot, Signals } from "shared/protocol/hmi.ts";
-import type { EcuReport } from "shared/protocol/messages.ts";
+import type { EcuReport, RotReport } from "shared/protocol/messages.ts";
 import type { EcuInventory, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { Digest, HmiPort } from "vehicle/ports.ts";
 import type { Member } from "./commit.ts";
@@ -44,6 +44,8 @@ export interface Surroundings {
   readonly checkedAt: string | null;
   /** What an ECU suffers from beside updates. */
   readonly rotOf: (serial: string) => FailureReport | null;
+  /** All that was found rotten. */
+  readonly rot: () => readonly RotReport[];
   /** Rot has left the vehicle with half a bundle. */
   readonly mixed: () => boolean;
 }
@@ -270,6 +272,7 @@ export class Ledger {
       bytesPerSecond: this.#throughput.bytesPerSecond,
       ...surroundings,
       mixed: surroundings.mixed(),
+      rot: surroundings.rot(),
     });
   }
 

@@ -5,13 +5,7 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
-import {
-  BACKOFF_MIN_MS,
-  HEAL_BACKOFF_MAX_MS,
-  LEAF_BYTES,
-  MAX_TRIAL_LOGS,
-  POLL_MS,
-} from "shared/limits.ts";
+import { BACKOFF_MIN_MS, HEAL_BACKOFF_MAX_MS, MAX_TRIAL_LOGS, POLL_MS } from "shared/limits.ts";
 import type { FailureReport } from "shared/protocol/common.ts";
 import type { RotReport, TrialLog } from "shared/protocol/messages.ts";
 import type { EcuPort } from "vehicle/bus/ecu_port.ts";
@@ -19,8 +13,6 @@ import type { WatchedSlot } from "vehicle/bus/slot_care.ts";
 import { Findings, type FindingsParts, placeOf, rotFailure } from "./findings.ts";
 import { type HealParts, healSlot } from "./heal.ts";
 import type { JournalState } from "./journal.ts";
-import type { Ledger } from "./ledger.ts";
-import type { Reporter } from "./reporter.ts";
 import type { RollCall } from "./roll_call.ts";
 import { type GatewayRecords, Scrub } from "./scrub.ts";
 import { isSame } from "./trial_view.ts";
@@ -228,7 +220,9 @@ export class Upkeep {
   ): Promise<UpdateFailure | undefined> {
     const key = keyOf(ecu, watched);
     try {
-      const leaves = await healSlot(ecu, watched, { ...this.#parts, signal });
+      const onLeaf = (done: number, all: number) =>
+        this.findings.healing(placeOf(ecu, watched), done, all);
+      const leaves = await healSlot(ecu, watched, { ...this.#parts, signal, onLeaf });
       const note = leaves === 0
         ? `slot ${watched.slot} of ${ecu.serial} reads right again`
         : `slot ${watched.slot} of ${ecu.serial} was healed: ${leaves} leaves from the server`;
@@ -242,6 +236,7 @@ export class Upkeep {
       signal.throwIfAborted();
       if (!(error instanceof UpdateFailure)) throw error;
       if (TELLING.includes(error.failure)) this.findings.found(placeOf(ecu, watched), error);
+      this.findings.hindered(placeOf(ecu, watched), error);
       return error;
     }
   }
@@ -317,32 +312,6 @@ export class Upkeep {
       this.#lastTrouble = error.message;
     }
   }
-}
-
-/** The upkeep of a gateway, from the gateway's parts. */
-export function upkeepOf(
-  parts: Omit<HealParts, "leafBytes"> & Pick<UpkeepParts, "ecus" | "log"> & {
-    readonly journal: GatewayRecords;
-    readonly leafBytes?: number;
-  },
-  ledger: Ledger,
-  { reporter, mayRestart }: {
-    readonly reporter: Reporter;
-    readonly mayRestart: () => boolean;
-  },
-): Upkeep {
-  return new Upkeep({
-    ...parts,
-    mayRestart,
-    roll: ledger.roll,
-    leafBytes: parts.leafBytes ?? LEAF_BYTES,
-    records: parts.journal,
-    state: () => ledger.state,
-    remember: (changes) => ledger.remember(changes),
-    stateOf: (ecu) => ledger.state.ecus[ecu]?.state ?? "idle",
-    event: (ecu, state, more) => reporter.event(ecu, state, more),
-    changed: () => ledger.told(),
-  });
 }
 
 function keyOf(ecu: EcuPort, { slot, image }: WatchedSlot): string {

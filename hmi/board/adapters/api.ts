@@ -35,6 +35,7 @@ export const API: Api = {
   steer: (campaign, verb) =>
     json("POST", `/api/v1/campaigns/${encodeURIComponent(campaign)}/${verb}`),
   cancelDelta: (job) => json("POST", `/api/v1/deltas/${encodeURIComponent(job)}/cancel`),
+  trials: (vin) => json("GET", `/api/v1/vehicles/${encodeURIComponent(vin)}/trials`),
   enrol: (vin) => json("POST", "/api/v1/enrolments", { vin }),
   hash: hashFile,
   upload: uploadFile,
