@@ -12,6 +12,7 @@ import { drawPlan, type Fault, type Plan } from "./plan.ts";
 import { Publisher, type SwarmCampaign, type SwarmRelease } from "./publisher.ts";
 import { Story } from "./story.ts";
 import { SwarmBroker } from "./swarm_broker.ts";
+import { swarmBus } from "./swarm_bus.ts";
 import { SwarmNetwork } from "./swarm_network.ts";
 import { SwarmServer } from "./swarm_server.ts";
 import { SwarmVehicle, type Wrappers } from "./swarm_vehicle.ts";
@@ -108,6 +109,7 @@ export class World {
     const vehicle = this.vehicle = new SwarmVehicle({
       ...{ vin: VIN, ecus: plan.ecus, slotBytes: plan.slotBytes, clock, broker, network, story },
       secret: () => this.#secret,
+      wire: swarmBus({ dice: dice("bus"), story, may }).wire,
       wrap: () => this.#wrap,
       onStart: (start, bytes) => {
         story.tell(start.serial, `starts ${start.version} from slot ${start.slot}`);
