@@ -47,6 +47,9 @@ Deno.test("BootRecordStore keeps what a slot owes, beside an image and without o
   const B = { ...EMPTY_SLOT, owed: { counter: 1, bundle: null, successful: false } };
   new BootRecordStore(disk).write({ A, B });
   assertEquals(new BootRecordStore(disk).read(), { A, B });
+  const back = { A, B: { ...B, owed: { ...owed, back: true } } };
+  new BootRecordStore(disk).write(back);
+  assertEquals(new BootRecordStore(disk).read(), back);
   assertEquals([counterFloor({ A, B }), counterFloor({ A: EMPTY_SLOT, B })], [2 ** 32 - 1, 0]);
 });
 

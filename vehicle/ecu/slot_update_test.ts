@@ -75,7 +75,8 @@ Deno.test("begin() keeps the tag of a bundle that is not whole here, and of no o
 Deno.test("what was confirmed in a slot is not forgotten by the trials that fail in it afterwards", async () => {
   const { boot, records, update, slots } = world();
   const bundle = "ab".repeat(8);
-  records.change("B", { successful: true, unbootable: false, image: named(4), bundle });
+  const kept = { successful: true, unbootable: false, priority: 2 };
+  records.change("B", { ...kept, image: named(4), bundle });
   const untouched = slots.A.operations;
   const owed = { counter: 4, bundle, successful: true };
   for (const counter of [5, 6]) {
