@@ -125,7 +125,7 @@ export class World {
     });
     this.troubles = new Troubles({
       ...{ plan, world: clock, clock: life, story, server, broker, vehicle, may },
-      dice: dice("troubles"),
+      ...{ dice: dice("troubles"), tears: dice("tears") },
       onCut: () => checkers.medium(),
     });
     this.#driver = new Driver({ vehicle, clock: life, dice: dice("driver"), story, may });

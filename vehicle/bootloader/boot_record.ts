@@ -28,6 +28,7 @@ import { failureByCode, type FailureName, FAILURES } from "shared/failure.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import type { Disk } from "vehicle/ports.ts";
 import { type RecordHealth, SectorRecord } from "vehicle/storage/sector_record.ts";
+import { bootLayout } from "./boot_layout.ts";
 
 const SCHEMA = 2;
 const BUNDLE_AT = 99;
@@ -111,7 +112,7 @@ export class BootRecordStore {
 
   /** @param disk The boot partition: 2048 sectors. */
   constructor(disk: Disk) {
-    const sectors = [0, disk.sectors >> 1] as const;
+    const { record: sectors } = bootLayout(disk);
     this.#record = new SectorRecord(disk, { magic: "BOOT", sectors, version: SCHEMA });
   }
 

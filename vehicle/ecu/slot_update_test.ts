@@ -20,7 +20,7 @@ function named(counter: number): EcuImage {
 /** An ECU whose slot A runs image 1, confirmed. */
 function world(more: { readonly syncBytes?: number } = {}) {
   const slots = { A: new SimDisk(8), B: new SimDisk(8) };
-  const boot = new SimDisk(8);
+  const boot = new SimDisk(64);
   const records = new BootRecordStore(boot);
   const image = { ...named(1), sha256: sha256Hex(OLD) };
   const successful = { successful: true, unbootable: false, priority: 1, image };
