@@ -41,7 +41,7 @@ for (let first = 1; first <= SEEDS; first += OF_ONE_TEST) {
 /** Worlds that once broke a law, and why. */
 const BROKE: Readonly<Record<number, string>> = {
   10403: "a confirmed image that hangs for ever was looked at just before it was started again",
-  10658: "half a bundle was left behind beyond the commit point",
+  10658: "one ECU could not read its part of a bundle when the power came back",
   30247: "half a bundle was offered, since one ECU was still on trial of a newer one",
 };
 
