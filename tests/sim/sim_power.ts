@@ -12,7 +12,7 @@ import type { LifeClock } from "./sim_clock.ts";
 import { type CutChoice, PowerCut, SimDisk } from "./sim_disk.ts";
 
 /** Sectors of a boot partition: the smallest that there may be. */
-const BOOT_SECTORS = 64;
+export const BOOT_SECTORS = 64;
 /** Where records lie, a cut may take a whole page; a slot's segments are pages anyway. */
 const PAGE_SECTORS = PAGE_BYTES / 512;
 
