@@ -144,6 +144,8 @@ export const LEAF_TREES_BYTES = 2 * MAX_LEAF_LIST_BYTES;
 export const MAX_ROT_REPORTS = 32;
 /** Vehicles named in metrics, those with most rot: a time series for each VIN outgrows its store. */
 export const MAX_VEHICLES_IN_METRICS = 20;
+/** What a medium may write at once, and a power cut then take at once: flash pages, 4K sectors. */
+export const PAGE_BYTES = 4 * KIB;
 /** The log of a failed trial, as stored: eight sectors; an engineer needs the end of it. */
 export const TRIAL_LOG_BYTES = 4 * KIB;
 /** Messages of an image that are kept while it is on trial: the last ones tell why. */

@@ -11,9 +11,15 @@ import type { Carrier } from "shared/protocol/common.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { FileDisk } from "vehicle/adapters/disk_file.ts";
+import { bootLayout } from "vehicle/bootloader/boot_layout.ts";
 import { chooseSlot } from "vehicle/bootloader/boot_choice.ts";
 import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
-import { GATEWAY_DISK_BYTES, Journal, type JournalState } from "vehicle/gateway/journal.ts";
+import {
+  GATEWAY_DISK_BYTES,
+  Journal,
+  JOURNAL_HEADS,
+  type JournalState,
+} from "vehicle/gateway/journal.ts";
 import { SectorRecord } from "vehicle/storage/sector_record.ts";
 import { digestFile, readPartition, StagedFile } from "vehicle/storage/staged_file.ts";
 
@@ -88,9 +94,9 @@ export class VehicleDisks implements Disposable {
   /** Where the update stands. Cheap, as long as nothing was written since it was last asked. */
   phase(): DiskPhase | undefined {
     const boots = [...this.#ecus.values()].flatMap(({ boot }) =>
-      checkpointSectors(boot).map((sector) => boot.read(sector, 1))
+      bootLayout(boot).checkpoint.map((sector) => boot.read(sector, 1))
     );
-    const heads = [this.#gateway.read(0, 1), this.#gateway.read(32, 1), ...boots]
+    const heads = [...JOURNAL_HEADS.map((sector) => this.#gateway.read(sector, 1)), ...boots]
       .map((sector) => sector.subarray(8, 16).toHex() + sector.subarray(508).toHex()).join();
     if (heads === this.#heads && this.#phase !== undefined) return this.#phase;
     this.#heads = heads;
@@ -129,7 +135,7 @@ export class VehicleDisks implements Disposable {
   #preparing(members: readonly string[], targets: DirectorTargets | undefined): DiskPhase {
     const shares = members.map((serial) => {
       const { boot } = this.#ecus.get(serial)!;
-      const sectors = checkpointSectors(boot);
+      const sectors = bootLayout(boot).checkpoint;
       const record = new SectorRecord(boot, { magic: "CKPT", sectors });
       const saved = new StagedFile(boot, record).saved();
       const wanted = targets?.ecus[serial]?.release.sha256;
@@ -171,9 +177,4 @@ export class VehicleDisks implements Disposable {
       for (const disk of [boot, slots.A, slots.B]) disk[Symbol.dispose]();
     }
   }
-}
-
-/** As `SlotUpdate` places them. */
-function checkpointSectors(boot: FileDisk): [number, number] {
-  return [1, (boot.sectors >> 1) + 1];
 }

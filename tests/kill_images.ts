@@ -40,8 +40,10 @@ export class KillImages {
     const [a2, b2] = [edited(a), edited(b)];
     const good = [a, a2, b, b2].map((text) => image("body-1.0.0", text, null));
     this.round = good.map((one, i) => ({ image: one, way: i % 2 === 0 ? "full" : "delta" }));
-    // Both fail before they could pass a trial, however slow the machine is.
+    // All fail before they could pass a trial, however slow the machine is: the late one before its
+    // second heartbeat, and only one at the end of a trial proves that it was stood.
     this.bad = new Map([
+      [good[0]!.sha256, bad("faulty-lateThrow", a, "imageCrashed")],
       [good[1]!.sha256, bad("faulty-throw", a2, "imageCrashed")],
       [good[3]!.sha256, bad("faulty-selfTest", b2, "selfTestFailed")],
     ]);

@@ -38,6 +38,18 @@ for (let first = 1; first <= SEEDS; first += OF_ONE_TEST) {
   });
 }
 
+/** Worlds that once broke a law, and why; and one for an outcome that the others do not come to. */
+const NOTED: Readonly<Record<number, string>> = {
+  262: "a medium is full until the update is given up",
+  10403: "a confirmed image that hangs for ever was looked at just before it was started again",
+  10658: "one ECU could not read its part of a bundle when the power came back",
+  30247: "half a bundle was offered, since one ECU was still on trial of a newer one",
+};
+
+for (const [seed, why] of Object.entries(NOTED)) {
+  Deno.test(`every law holds in world ${seed}, in which ${why}`, () => holds(Number(seed)));
+}
+
 Deno.test("every law holds in a world that was never seen before", async () => {
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   console.log(`a random world: deno task simulate ${seed}`);

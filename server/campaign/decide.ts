@@ -6,7 +6,8 @@
  *    the publisher does meanwhile: the way is forward or back, never sideways.
  * 2. A withdrawn campaign ends for the vehicle as `canceled`, with failure `withdrawn`.
  * 3. A running campaign has work on an ECU when its release is for that hardware and has a higher
- *    counter than what runs; an empty ECU is below every counter.
+ *    counter than what runs; an empty ECU is below every counter, and so is one on trial, which
+ *    may go back: a bundle that was made up without it would be half a bundle then.
  *    It waits, `assigned` with failure `needsUnmet`, while a release that one of these needs would
  *    not run beside it (shared/needs.ts); all of it, since a bundle is installed together.
  * 4. A campaign is superseded when a newer one, running or halted, that does not wait so, has a higher counter for each ECU
@@ -177,8 +178,7 @@ function workOf(offer: Offer, ecus: readonly RunningEcu[]): Record<string, strin
   for (const ecu of ecus) {
     const release = offer.releases.find(({ hardware }) => hardware === ecu.hardware);
     if (release === undefined) continue;
-    const onTrial = ecu.counter === release.counter && !ecu.successful;
-    if (ecu.counter === null || ecu.counter < release.counter || onTrial) {
+    if (ecu.counter === null || ecu.counter < release.counter || !ecu.successful) {
       targets[ecu.serial] = release.release;
     }
   }

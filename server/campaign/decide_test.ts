@@ -280,3 +280,14 @@ Deno.test("decide() on its own outcome changes nothing, and never has two campai
     }
   }));
 });
+
+Deno.test("decide() takes an ECU whose newer image is still on trial into the bundle that comes after it", () => {
+  // The vehicle has told that it gives c2 up; what the proved report says is from the trial.
+  const offers = [offer("c2", { ivi: 4, body: 4 }), offer("c1", { ivi: 3, body: 3, cluster: 3 })];
+  const onTrial = { ...ecu("ivi", 4), successful: false };
+  const given = stands("c2", "rolledBack", { ivi: "ivi/4", body: "body/4" });
+  const after = decide([onTrial, ecu("body", 1), ecu("cluster", 1)], offers, [given]);
+  assertEquals(after.targets, { ivi: "ivi/3", body: "body/3", cluster: "cluster/3" });
+  const kept = decide([ecu("ivi", 4), ecu("body", 1), ecu("cluster", 1)], offers, [given]);
+  assertEquals(kept.targets, { body: "body/3", cluster: "cluster/3" });
+});

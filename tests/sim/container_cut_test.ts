@@ -6,6 +6,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
+import { bootLayout } from "vehicle/bootloader/boot_layout.ts";
 import { SectorRecord } from "vehicle/storage/sector_record.ts";
 import { StagedFile } from "vehicle/storage/staged_file.ts";
 import { type SimCarrier, SMALL } from "./sim_container.ts";
@@ -33,7 +34,8 @@ async function running(base: Uint8Array): Promise<SimVehicle> {
 /** What the checkpoint on the boot partition says of an image. */
 function savedBytes(vehicle: SimVehicle, sha256: string): number {
   const { boot, A } = vehicle.disksOf("body");
-  const record = new SectorRecord(boot, { magic: "CKPT", sectors: [1, (boot.sectors >> 1) + 1] });
+  const { checkpoint: sectors } = bootLayout(boot);
+  const record = new SectorRecord(boot, { magic: "CKPT", sectors });
   const saved = new StagedFile(A, record).saved();
   return saved?.sha256 === sha256 ? saved.doneBytes : 0;
 }

@@ -8,7 +8,7 @@ import type { Node } from "./graph_frontier.ts";
 import type { Life, Media, Outside } from "./graph_life.ts";
 import type { Sectors } from "./graph_state.ts";
 import { mediumStates } from "./medium_states.ts";
-import { type SectorFate, type SimDisk, survivor } from "./sim_disk.ts";
+import { rubbish, type SectorFate, type SimDisk, survivor } from "./sim_disk.ts";
 
 /** What lies on a disk, and what the world remembers beside it. */
 export interface Lies {
@@ -108,6 +108,9 @@ export class Cuts {
       for (const [i, { disk, sector }] of pending.entries()) {
         left.get(disk)!.set(sector, content(i, fates[i]!));
       }
+      for (const [i, { disk, sector }] of pending.entries()) {
+        if (fates[i] === "garbage") this.#spoil(disk, sector, left.get(disk)!);
+      }
       const after = ids.slice();
       for (const [disk, changes] of left) {
         const sectors: Sectors = (sector) => changes.get(sector) ?? disks[disk]!.held(sector);
@@ -121,6 +124,14 @@ export class Cuts {
       });
     }
     return states;
+  }
+
+  /** What lies beside a sector whose page was never finished is lost with it, as on the disk itself. */
+  #spoil(index: number, sector: number, left: Map<number, Uint8Array>): void {
+    const disk = this.#life.disks[index]!;
+    for (const one of disk.pageOf(sector)) {
+      if (one !== sector) left.set(one, rubbish(left.get(one) ?? disk.held(one)));
+    }
   }
 
   /** What a fate makes of a pending sector; each made once, as sectors are known by identity. */

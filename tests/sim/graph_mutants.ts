@@ -15,6 +15,7 @@ import type { EcuService } from "vehicle/bus/ecu_port.ts";
 import type { Disk } from "vehicle/ports.ts";
 import type { ScenarioWish } from "./graph_scenarios.ts";
 import type { SimParts } from "./sim_options.ts";
+import { BOOT_SECTORS } from "./sim_power.ts";
 
 /** A breakage, and where it is looked for. */
 export interface Mutant {
@@ -164,7 +165,6 @@ function checkpointFirst(): SimParts {
     },
   };
 }
-const BOOT_SECTORS = 8;
 
 /** The journal follows the deed: what it says of a commit reaches the disk behind the boot record. */
 function journalLast(): SimParts {

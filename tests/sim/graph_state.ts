@@ -18,7 +18,11 @@
  * @module
  */
 import { concatBytes, crc32, toHex } from "shared/bytes.ts";
+import { PAGE_BYTES } from "shared/limits.ts";
 import { nodeHash } from "shared/node/digest.ts";
+import { JOURNAL_HEADS, TARGETS_HEADS } from "vehicle/gateway/journal.ts";
+
+const PAGE_SECTORS = PAGE_BYTES / 512;
 
 /** Reads one sector of a medium; what it gives is never changed, so that it can be remembered. */
 export type Sectors = (sector: number) => Uint8Array;
@@ -63,7 +67,7 @@ function newestFirst(a: Copy, b: Copy): number {
  */
 export function recordsKey(sectors: Sectors, count: number): string {
   const whole: Copy[] = [];
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count; i += PAGE_SECTORS) { // A record begins a page: boot_layout.ts.
     const copy = copyOf(sectors(i));
     if (copy !== null) whole.push(copy);
   }
@@ -79,8 +83,8 @@ const JOURNAL_SECTORS = 512;
 const TARGETS_SECTORS = 6144;
 const TARGETS_AT = AREAS_AT + 2 * JOURNAL_SECTORS;
 const RECORDS = [
-  { heads: [0, 32], areas: [AREAS_AT, AREAS_AT + JOURNAL_SECTORS] },
-  { heads: [1, 33], areas: [TARGETS_AT, TARGETS_AT + TARGETS_SECTORS] },
+  { heads: JOURNAL_HEADS, areas: [AREAS_AT, AREAS_AT + JOURNAL_SECTORS] },
+  { heads: TARGETS_HEADS, areas: [TARGETS_AT, TARGETS_AT + TARGETS_SECTORS] },
 ] as const;
 
 /** What a head was last found to name, and the sectors it lay in. */

@@ -14,7 +14,7 @@ function journaled(...states: readonly Partial<typeof NEW_JOURNAL>[]): SimDisk {
 }
 
 function booted(...counters: readonly number[]): SimDisk {
-  const disk = new SimDisk(8);
+  const disk = new SimDisk(64);
   for (const counter of counters) {
     const image = { sha256: "ab".repeat(32), lengthBytes: 5, counter, version: `${counter}.0.0` };
     new BootRecordStore(disk).change("A", { ...EMPTY_SLOT, image });
@@ -57,11 +57,11 @@ Deno.test("gatewayKey() differs by phase, by the older copy, by targets, and by 
 });
 
 Deno.test("recordsKey() knows order and content of whole copies, not their numbers, nor what is torn", () => {
-  const key = (disk: SimDisk) => recordsKey(sectorsOf(disk), 8);
+  const key = (disk: SimDisk) => recordsKey(sectorsOf(disk), 64);
   assertEquals(key(booted(1, 2)), key(booted(9, 1, 2)));
   assertNotEquals(key(booted(1, 2)), key(booted(2, 1)));
   const torn = booted(1, 2);
-  const newestAt = [0, 4].find((at) => {
+  const newestAt = [0, 32].find((at) => {
     const other = booted(1, 2);
     other.flip(at, 900);
     return key(other) === key(booted(1));

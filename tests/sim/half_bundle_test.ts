@@ -96,3 +96,20 @@ Deno.test("an ECU that fell behind takes the release of its bundle again, and no
   await watched(vehicle, () => vehicle.allRun("4.0.0"), "all run release 4");
   await watched(vehicle, () => !vehicle.screen().driveLock, "it may be driven", 60_000);
 });
+
+Deno.test("an ECU that fell behind locks the vehicle however many releases its partners take without it", async () => {
+  const { bus, vehicle } = await fallenBehind(2);
+  for (const counter of [3, 4, 5]) {
+    const { body, ivi } = everyEcu(counter);
+    vehicle.offer(`c${counter}`, { body, ivi });
+    await watched(vehicle, concluded(vehicle, `c${counter}`), `release ${counter} comes`);
+    const version = `${counter}.0.0`;
+    assertEquals(vehicle.runs(), { body: version, cluster: "1.0.0", ivi: version });
+    await lasts(vehicle, 60_000);
+    assert(vehicle.screen().driveLock, version);
+  }
+  bus.rule = () => UNHURT; // It can be restarted into its part.
+  const runs = () => vehicle.runs()["cluster"] === "2.0.0";
+  await vehicle.until(runs, "cluster runs its part", 6 * 60_000);
+  await vehicle.until(() => !vehicle.screen().driveLock, "it may be driven", 60_000);
+});

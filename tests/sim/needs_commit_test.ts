@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
+import { loseJournal } from "./rot_world.ts";
 import { busWorld } from "./bus_world.ts";
 import { everyEcu } from "./sim_bundle.ts";
 import { UNHURT } from "./sim_bus.ts";
@@ -76,7 +77,7 @@ Deno.test("a need that only runs on trial, since the journal is gone, is none: t
   vehicle.offer("c2", { cluster: release("cluster-sim", 2) });
   await vehicle.until(() => vehicle.runs()["cluster"] === "trial2.0.0", "cluster is on trial");
   vehicle.cut(() => "new");
-  for (const sector of [0, 32]) vehicle.power.gateway.write(sector, new Uint8Array(512));
+  loseJournal(vehicle);
   vehicle.offer("c3", { ivi: needy(3) });
   vehicle.powerOn();
   await vehicle.settled("c3");

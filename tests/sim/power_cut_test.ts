@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert/mod.js";
 import { crc32 } from "shared/bytes.ts";
 import { MAX_INTERRUPTED_TRIALS, TRIAL_TRIES } from "shared/limits.ts";
 import type { EcuState } from "shared/protocol/common.ts";
-import { Journal } from "vehicle/gateway/journal.ts";
+import { Journal, JOURNAL_HEADS, TARGETS_HEADS } from "vehicle/gateway/journal.ts";
 import type { SimDisk } from "./sim_disk.ts";
 import { everyEcu } from "./sim_bundle.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
@@ -205,12 +205,12 @@ function rewrite(disk: SimDisk, change: object): void {
 
 // deno-fmt-ignore
 const JOURNALS: readonly (readonly [string, (disk: SimDisk) => void])[] = [
-  ["lost", (disk) => wipe(disk, 0, 32)],
+  ["lost", (disk) => wipe(disk, ...JOURNAL_HEADS)],
   ["of an unknown schema version", (disk) => rewrite(disk, { v: 2 })],
   ["in a phase this version does not know", (disk) => rewrite(disk, { phase: "verifying" })],
-  ["in a record of an unknown version", (disk) => foreign(disk, 0, 32)],
-  ["whose targets are lost", (disk) => wipe(disk, 1, 33)],
-  ["whose targets are in a record of an unknown version", (disk) => foreign(disk, 1, 33)],
+  ["in a record of an unknown version", (disk) => foreign(disk, ...JOURNAL_HEADS)],
+  ["whose targets are lost", (disk) => wipe(disk, ...TARGETS_HEADS)],
+  ["whose targets are in a record of an unknown version", (disk) => foreign(disk, ...TARGETS_HEADS)],
 ];
 for (const [words, damage] of JOURNALS) {
   for (const phase of ["preparing", "installing", "trialAll", "rollBackAll"] as const) {
@@ -241,7 +241,7 @@ Deno.test("a trial that no journal knows is taken back with journalUnknown in it
   await vehicle.until(() => vehicle.runs()["ivi"] === "trial2.0.0", "ivi is on trial");
   vehicle.offer(null, {});
   vehicle.cut(() => "new");
-  wipe(vehicle.power.gateway, 0, 32);
+  wipe(vehicle.power.gateway, ...JOURNAL_HEADS);
   vehicle.powerOn();
   await vehicle.pass(30_000);
   assertEquals(vehicle.runs(), ALL("1.0.0"));
@@ -258,7 +258,7 @@ Deno.test("a vehicle whose journal was lost still reaches the server: its sequen
   await vehicle.pass(5000);
   const before = vehicle.backend.manifests.at(-1)!.seq;
   vehicle.cut(() => "new");
-  wipe(vehicle.power.gateway, 0, 32);
+  wipe(vehicle.power.gateway, ...JOURNAL_HEADS);
   vehicle.powerOn();
   await vehicle.pass(5000);
   assert(vehicle.backend.manifests.at(-1)!.seq > before);
@@ -269,10 +269,12 @@ Deno.test("one copy of every record may rot: the other one carries on", async ()
   for (const copy of [0, 1]) {
     const vehicle = await SimVehicle.running();
     vehicle.cut(() => "new");
-    for (const sector of [0, 32, 1, 33]) {
+    for (const sector of [...JOURNAL_HEADS, ...TARGETS_HEADS]) {
       if ((sector >= 32 ? 1 : 0) === copy) vehicle.power.gateway.flip(sector, 100);
     }
-    for (const { boot } of Object.values(vehicle.power.ecus)) boot.flip(4 * copy, 900);
+    for (const { boot } of Object.values(vehicle.power.ecus)) {
+      boot.flip(copy * (boot.sectors >> 1), 900);
+    }
     vehicle.powerOn();
     vehicle.offer("c2", everyEcu(2));
     await vehicle.settled("c2");

@@ -6,8 +6,14 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
+import { bootLayout } from "vehicle/bootloader/boot_layout.ts";
 import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
-import { Journal, type JournalState } from "vehicle/gateway/journal.ts";
+import {
+  Journal,
+  JOURNAL_HEADS,
+  type JournalState,
+  TARGETS_HEADS,
+} from "vehicle/gateway/journal.ts";
 import { SectorRecord } from "vehicle/storage/sector_record.ts";
 import { isSound, SERIALS, slotsOf, toldFailures, updated } from "./rot_world.ts";
 import { everyEcu } from "./sim_bundle.ts";
@@ -47,12 +53,11 @@ Deno.test("every bit of either copy of a checkpoint: at worst the download begin
   vehicle.offer("c2", everyEcu(2));
   await vehicle.phase("ready");
   const { boot } = vehicle.disksOf("body");
-  const half = boot.sectors >> 1;
-  const read = (disk: SimDisk) =>
-    new SectorRecord(disk, { magic: "CKPT", sectors: [1, half + 1] }).copies();
+  const { checkpoint: sectors } = bootLayout(boot);
+  const read = (disk: SimDisk) => new SectorRecord(disk, { magic: "CKPT", sectors }).copies();
   const [newest, older] = read(boot);
   assert(newest !== undefined && older !== undefined);
-  for (const [sector, kept] of [[1, 0], [half + 1, 1]] as const) {
+  for (const [sector, kept] of [[sectors[0], 0], [sectors[1], 1]] as const) {
     const left = kept === newest.which ? older : newest;
     for (let bit = 0; bit < SECTOR_BITS; bit++) {
       const disk = cloned(boot);
@@ -70,7 +75,9 @@ Deno.test("every bit of either head, and of every fifth byte used of either area
   const areas = [64, 64 + 512];
   const usedBytes = new TextEncoder().encode(JSON.stringify(known)).length;
   const flips = [
-    ...[0, 32].flatMap((sector) => Array.from({ length: SECTOR_BITS }, (_, bit) => [sector, bit])),
+    ...JOURNAL_HEADS.flatMap((sector) =>
+      Array.from({ length: SECTOR_BITS }, (_, bit) => [sector, bit])
+    ),
     ...areas.flatMap((sector) =>
       Array.from({ length: Math.ceil(usedBytes / 5) }, (_, i) => [sector, i * 40 + i % 40])
     ),
@@ -92,12 +99,12 @@ Deno.test("seeded bits of each record of a whole vehicle, while it is off and wh
     ...SERIALS.flatMap((serial) =>
       [0, half].map((sector) => ({ ecu: serial, disk: vehicle.disksOf(serial).boot, sector }))
     ),
-    ...[0, 32, 64, 64 + 512].map((sector) => ({
+    ...[...JOURNAL_HEADS, 64, 64 + 512].map((sector) => ({
       ecu: "gateway",
       disk: vehicle.power.gateway,
       sector,
     })),
-    ...[1, 33].map((sector) => ({ ecu: "gateway", disk: vehicle.power.gateway, sector })),
+    ...TARGETS_HEADS.map((sector) => ({ ecu: "gateway", disk: vehicle.power.gateway, sector })),
   ];
   for (const off of [true, false]) {
     for (const { ecu, disk, sector } of places) {
@@ -188,7 +195,7 @@ Deno.test("both copies of the journal, of the targets, and of all of it rot in e
     "confirmAll",
     "rollBackAll",
   ] as const;
-  for (const sectors of [[0, 32], [1, 33], [0, 32, 1, 33]]) {
+  for (const sectors of [JOURNAL_HEADS, TARGETS_HEADS, [...JOURNAL_HEADS, ...TARGETS_HEADS]]) {
     for (const phase of phases) {
       const vehicle = phase === "idle" ? await updated() : await SimVehicle.running();
       const bad = phase === "rollBackAll" ? { ivi: { does: "crash@2000" } as const } : {};

@@ -8,6 +8,7 @@ import { toHex } from "shared/bytes.ts";
 import type { FailureName } from "shared/failure.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import { otherSlot } from "vehicle/bootloader/boot_record.ts";
+import { JOURNAL_HEADS } from "vehicle/gateway/journal.ts";
 import { everyEcu, type Serial } from "./sim_bundle.ts";
 import type { SimDisk } from "./sim_disk.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
@@ -82,4 +83,10 @@ export function countReads(disk: SimDisk): () => number {
     bytes = before + target.length; // It may read by read().
   };
   return () => bytes;
+}
+
+/** Takes both copies of the gateway's journal. */
+export function loseJournal(vehicle: SimVehicle): void {
+  for (const sector of JOURNAL_HEADS) vehicle.power.gateway.write(sector, new Uint8Array(512));
+  vehicle.power.gateway.sync();
 }

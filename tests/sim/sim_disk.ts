@@ -13,8 +13,9 @@ export class PowerCut extends Error {
 
 /**
  * What a cut leaves of a sector that was not synced: what was there before; the newest write; its
- * head before the old tail (`torn`); its tail behind the old head (`tornTail`); neither; or, as a
- * number, what so many of its writes had made of it.
+ * head before the old tail (`torn`); its tail behind the old head (`tornTail`); neither, nor does
+ * anything else in its page survive (`garbage`); or, as a number, what so many of its writes had
+ * made of it.
  */
 export type SectorFate = "old" | "new" | "torn" | "tornTail" | "garbage" | number;
 
@@ -37,11 +38,20 @@ export function survivor(
   const newest = writes.at(-1)!;
   if (fate === "old") return old;
   if (fate === "new") return newest;
-  if (fate === "garbage") return newest.map((byte, i) => (byte ^ old[i]! ^ 0xA5 ^ i) & 0xFF);
+  if (fate === "garbage") return rubbish(newest.map((byte, i) => byte ^ old[i]!));
   const [head, tail] = fate === "torn" ? [newest, old] : [old, newest];
   const bytes = tail.slice();
   bytes.set(head.subarray(0, TEAR_AT));
   return bytes;
+}
+
+const rubbishOf = new WeakMap<Uint8Array, Uint8Array>();
+
+/** What is left of a sector in a page that was not written to its end; the same for the same one. */
+export function rubbish(held: Uint8Array): Uint8Array {
+  const left = rubbishOf.get(held) ?? held.map((byte, i) => (byte ^ 0xA5 ^ i) & 0xFF);
+  rubbishOf.set(held, left);
+  return left;
 }
 
 const EMPTY = new Uint8Array(512);
@@ -62,7 +72,11 @@ export class SimDisk implements Disk {
   /** Sectors that keep something else than what is written, so many times. */
   readonly worn = new Map<number, number>();
 
-  constructor(readonly sectors: number) {}
+  /**
+   * @param sectors How many.
+   * @param pageSectors So many the medium writes at once: what is never finished takes them all.
+   */
+  constructor(readonly sectors: number, readonly pageSectors: number = 1) {}
 
   read(sector: number, count: number): Uint8Array {
     this.#bounds(sector, count);
@@ -104,12 +118,24 @@ export class SimDisk implements Disk {
   /** Ends the power: of each cached sector the choice survives. The disk can be used again. */
   cut(choose: CutChoice): void {
     this.version++;
+    const lost = new Set<number>();
     for (const [sector, writes] of this.#cache) {
       const fate = choose(sector, writes.length);
+      if (fate === "garbage") lost.add(sector);
       this.#durable.set(sector, survivor(fate, this.held(sector), writes));
     }
+    const beside = new Set(
+      [...lost].flatMap((sector) => this.pageOf(sector)).filter((one) => !lost.has(one)),
+    );
+    for (const sector of beside) this.#durable.set(sector, rubbish(this.held(sector)));
     this.#cache.clear();
     this.cutAt = Infinity;
+  }
+
+  /** The sectors that the medium writes together with one. */
+  pageOf(sector: number): number[] {
+    const first = sector - sector % this.pageSectors;
+    return Array.from({ length: this.pageSectors }, (_, i) => first + i);
   }
 
   /** Flips one durable bit: rot. */

@@ -48,6 +48,21 @@ Deno.test("SimDisk: a torn sector has the new head, or the new tail, or nothing 
   assertEquals(left[2]!.filter((byte) => byte === 1 || byte === 2).length < 64, true);
 });
 
+Deno.test("SimDisk: a page that was not written to its end takes all of its sectors, synced or not, and no other", () => {
+  const disk = new SimDisk(24, 8);
+  for (let sector = 0; sector < 24; sector++) disk.write(sector, fill(1));
+  disk.sync();
+  disk.write(9, fill(2));
+  disk.write(12, fill(2));
+  disk.write(16, fill(2));
+  disk.cut((sector) => sector === 9 ? "garbage" : "new");
+  const whole = Array.from({ length: 24 }, (_, at) => disk.read(at, 1)).map((bytes) =>
+    bytes.every((byte) => byte === bytes[0]) ? bytes[0]! : "-"
+  );
+  const page = (value: number | string) => Array(8).fill(value);
+  assertEquals(whole, [...page(1), ...page("-"), 2, ...page(1).slice(1)]);
+});
+
 Deno.test("SimDisk: restore() brings back what was durable at snapshot(), and only that", () => {
   const disk = new SimDisk(4);
   disk.write(1, fill(7));

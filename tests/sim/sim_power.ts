@@ -5,13 +5,16 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
+import { PAGE_BYTES } from "shared/limits.ts";
 import { GATEWAY_DISK_BYTES } from "vehicle/gateway/journal.ts";
 import type { Disk } from "vehicle/ports.ts";
 import type { LifeClock } from "./sim_clock.ts";
 import { type CutChoice, PowerCut, SimDisk } from "./sim_disk.ts";
 
-/** Sectors of a boot partition: two records of two copies. */
-const BOOT_SECTORS = 8;
+/** Sectors of a boot partition: the smallest that there may be. */
+export const BOOT_SECTORS = 64;
+/** Where records lie, a cut may take a whole page; a slot's segments are pages anyway. */
+const PAGE_SECTORS = PAGE_BYTES / 512;
 
 /** The disks of one ECU. */
 export interface EcuDisks {
@@ -44,9 +47,11 @@ export class SimPower {
   constructor(serials: readonly string[], slotBytes: number) {
     const slot = () => new SimDisk(slotBytes / 512);
     this.ecus = Object.fromEntries(
-      serials.map((serial) => [serial, { boot: new SimDisk(BOOT_SECTORS), A: slot(), B: slot() }]),
+      serials.map((
+        serial,
+      ) => [serial, { boot: new SimDisk(BOOT_SECTORS, PAGE_SECTORS), A: slot(), B: slot() }]),
     );
-    this.gateway = new SimDisk(GATEWAY_DISK_BYTES / 512);
+    this.gateway = new SimDisk(GATEWAY_DISK_BYTES / 512, PAGE_SECTORS);
   }
 
   /**

@@ -5,7 +5,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
-import { isSound } from "./rot_world.ts";
+import { JOURNAL_HEADS, TARGETS_HEADS } from "vehicle/gateway/journal.ts";
+import { isSound, loseJournal } from "./rot_world.ts";
 import { everyEcu, type Serial } from "./sim_bundle.ts";
 import { busWorld, lasts, watched } from "./bus_world.ts";
 import { UNHURT } from "./sim_bus.ts";
@@ -17,7 +18,7 @@ const SERIALS = ["body", "cluster", "ivi"] as const;
 /** Both heads of the journal, or of its targets, are gone. */
 function lose(vehicle: SimVehicle, what: "journal" | "targets"): void {
   const disk = vehicle.power.gateway;
-  for (const sector of what === "journal" ? [0, 32] : [1, 33]) {
+  for (const sector of what === "journal" ? JOURNAL_HEADS : TARGETS_HEADS) {
     disk.write(sector, new Uint8Array(512));
   }
   disk.sync();
@@ -218,7 +219,7 @@ Deno.test("beyond the commit point a way back that rotted is healed before the s
     if (lost) {
       vehicle.cut(() => "new");
       disk.flip(1, 9); // Else the loader would find it: it rots once more below.
-      for (const sector of [0, 32]) vehicle.power.gateway.write(sector, new Uint8Array(512));
+      loseJournal(vehicle);
       bus.rule = ({ serial, kind }) => serial === "cluster" && kind === "arm" ? [] : UNHURT;
       vehicle.misbehave("cluster", "good");
       vehicle.powerOn();

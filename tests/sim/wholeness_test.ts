@@ -7,6 +7,7 @@
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { HEAL_PATIENCE_MS } from "shared/limits.ts";
+import { JOURNAL_HEADS } from "vehicle/gateway/journal.ts";
 import { isSound, rotWhileOff, SERIALS, slotsOf, toldFailures, updated } from "./rot_world.ts";
 import { everyEcu, type Serial } from "./sim_bundle.ts";
 import { release } from "./sim_release.ts";
@@ -224,8 +225,7 @@ for (const serial of SERIALS) {
     vehicle.cut(() => "new");
     vehicle.power.failing.clear();
     vehicle.backend.down = true;
-    vehicle.power.gateway.flip(0, 77);
-    vehicle.power.gateway.flip(32, 77);
+    for (const sector of JOURNAL_HEADS) vehicle.power.gateway.flip(sector, 77);
     vehicle.powerOn();
     await vehicle.pass(60_000);
     // One that cannot confirm keeps no other from it: their tags tell of the commit point.

@@ -63,11 +63,17 @@ export class Checkers {
   readonly #idleSinceMs = new Map<string, number>();
   /** ECUs that once kept an image: from then on one must be able to boot. */
   readonly #kept = new Set<string>();
+  #locked = true;
   /** Starts of images. */
   starts = 0;
 
   constructor(parts: CheckerParts) {
     this.#parts = parts;
+  }
+
+  /** The newest screen forbids to drive: in between is allowed. */
+  get locked(): boolean {
+    return this.#locked;
   }
 
   /** A law did not hold. */
@@ -113,13 +119,16 @@ export class Checkers {
       this.violate("noBug", bug.stack ?? String(bug));
       vehicle.bug = undefined;
     }
-    if (!vehicle.on) return undefined;
+    if (!vehicle.on) {
+      this.#locked = true; // What the screen said before the cut counts no more.
+      return undefined;
+    }
     this.#runsSomething(vehicle);
+    const screen = vehicle.touched ? this.#screen(vehicle) : undefined;
+    vehicle.touched = false;
     if (vehicle.stored) this.#mixed(vehicle); // It changes by what is stored alone.
     vehicle.stored = false;
-    if (!vehicle.touched) return undefined;
-    vehicle.touched = false;
-    return this.#screen(vehicle);
+    return screen;
   }
 
   /** Looked at while the power is off: what the disks keep must be able to boot. */
@@ -193,12 +202,33 @@ export class Checkers {
     }
     for (const ecu of drawn.ecus) this.failure(`screen, ${ecu.serial}`, ecu.failure);
     this.failure("screen, result", drawn.result?.failure ?? null);
+    this.#locked = drawn.driveLock;
     if (drawn.driveLock) return drawn;
+    this.#halves(vehicle);
     for (const { serial, slot, version } of vehicle.runs.values()) {
       if (this.#record(vehicle, serial)?.[slot].successful !== false) continue;
       this.violate("driveLock", `${serial} tries ${version}, and the vehicle may be driven`);
     }
     return drawn;
+  }
+
+  /** What runs now, confirmed or not, is no half of a bundle on a vehicle that may be driven. */
+  #halves(vehicle: SwarmVehicle): void {
+    const { campaigns, plan } = this.#parts;
+    if (plan.ecus.some(({ serial }) => !vehicle.runs.has(serial))) return; // One is just starting.
+    const counterOf = (serial: string) => Number(vehicle.runs.get(serial)!.version.split(".")[0]);
+    for (const { campaign, releases } of campaigns.values()) {
+      const news = releases.filter(({ serial, counter }) => counterOf(serial) === counter);
+      const olds = releases.filter(({ serial, counter }) => counterOf(serial) < counter);
+      if (news.length === 0 || olds.length === 0) continue;
+      const runs = JSON.stringify(
+        [...vehicle.runs.values()].map((one) => [one.serial, one.version]),
+      );
+      this.violate(
+        "driveLock",
+        `a part of ${campaign} runs, and the vehicle may be driven: ${runs}`,
+      );
+    }
   }
 
   #record(vehicle: SwarmVehicle, serial: string): BootRecord | undefined {
@@ -209,7 +239,7 @@ export class Checkers {
 
   /** Outside of the committed phases, each bundle runs on all of its ECUs or on none. */
   #mixed(vehicle: SwarmVehicle): void {
-    if (COMMITTED.includes(vehicle.journal().phase)) return;
+    if (this.#locked || COMMITTED.includes(vehicle.journal().phase)) return;
     const confirmed = new Map(this.#parts.plan.ecus.map(({ serial }) => {
       const { A, B } = vehicle.record(serial);
       const kept = [A, B].filter(({ successful, unbootable }) => successful && !unbootable)

@@ -10,6 +10,7 @@ import type { DirectorTargets } from "shared/protocol/director.ts";
 import { Announcement, Desired, VehicleReport } from "shared/protocol/messages.ts";
 import { announceTopic, vehicleTopic } from "shared/protocol/topics.ts";
 import type { AssignmentRow } from "server/ports.ts";
+import { chooseSlot } from "vehicle/bootloader/boot_choice.ts";
 import type { Checkers } from "./checkers.ts";
 import type { Fault } from "./plan.ts";
 import type { Story } from "./story.ts";
@@ -29,6 +30,8 @@ const CAUSES: Readonly<Partial<Record<FailureName, readonly Fault[]>>> = {
   storageFull: ["diskFull", "noRoom"],
   trialInterrupted: ["powerCut", "processCrash", "cutAgain"],
   slotUnsound: ["wornSectors"],
+  ecuLost: ["busLoss", "busSlow", "busReset"],
+  ecuSlow: ["busLoss", "busSlow", "diskSlow"],
   declined: ["declines"],
   withdrawn: ["withdrawn"],
 };
@@ -57,6 +60,7 @@ export async function checkEnd(world: World, checkers: Checkers, story: Story): 
   const row = await server.vehicle(vin);
   const assignments = await server.records.read((tables) => tables.assignmentsOfVehicle(vin));
   checkReport(world, checkers, row?.report ?? null);
+  checkDrivable(world, checkers);
   for (const one of assignments) {
     checkers.failure(`assignment of ${one.campaign}`, one.failure);
     const words = one.failure === null ? one.state : `${one.state} (${one.failure.name})`;
@@ -77,6 +81,13 @@ export async function checkEnd(world: World, checkers: Checkers, story: Story): 
   const events = await server.records.read((tables) => tables.events(vin, 1000));
   for (const event of events) checkers.failure(`event of ${event.ecu}`, event.failure ?? null);
   for (const line of server.faults) checkers.violate("noBug", line);
+}
+
+/** A vehicle at rest may be driven, unless one of its ECUs was left with nothing to boot. */
+function checkDrivable({ plan, vehicle }: World, checkers: Checkers): void {
+  if (!checkers.locked) return;
+  const recovery = plan.ecus.some(({ serial }) => chooseSlot(vehicle.record(serial)) === null);
+  if (!recovery) checkers.violate("boundedTime", "the vehicle stays locked");
 }
 
 /** The report in the records and the one that the broker keeps must be what runs. */

@@ -20,9 +20,13 @@ export const FAULTS = [
   ...["imageFaulty", "imageTurnsBad", "noRoom"] as const,
   ...["postpones", "declines", "cancels", "doubleTaps", "absent", "preconditions"] as const,
   ...["replaced", "withdrawn", "halted", "needs"] as const,
+  ...["busLoss", "busSlow", "busDouble", "busReset"] as const,
 ] as const;
 /** One kind of fault. */
 export type Fault = typeof FAULTS[number];
+
+/** Kinds that came later: drawn from a stream of their own, so that a seed stays the world it was. */
+const LATER_FAULTS: ReadonlySet<Fault> = new Set(["busLoss", "busSlow", "busDouble", "busReset"]);
 
 /** One ECU of the vehicle. */
 export interface EcuPlan {
@@ -125,7 +129,10 @@ const PHASES: readonly Phase[] = [
  */
 export function drawPlan(seed: number): Plan {
   const dice = new Dice(seed, "plan");
-  const faults = new Set(FAULTS.filter((fault) => dice.chance(SHARES[fault] ?? SHARE)));
+  const laterDice = new Dice(seed, "later faults");
+  const exists = (fault: Fault) =>
+    (LATER_FAULTS.has(fault) ? laterDice : dice).chance(SHARES[fault] ?? SHARE);
+  const faults = new Set(FAULTS.filter(exists));
   const count = dice.between(1, 3);
   const names = dice.chance(0.5) ? EVERY.slice(0, count) : EVERY.slice(-count);
   const ecus = names.map(([serial, hardware, restartRank]): EcuPlan => ({

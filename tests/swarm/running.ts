@@ -15,6 +15,9 @@ export interface RunsNow {
   readonly sha256: string;
 }
 
+/** A beat comes every second: an image that is killed after such a silence hung, as good as ended. */
+const SILENT_MS = 2000;
+
 /**
  * Notes what a runner runs.
  *
@@ -24,7 +27,7 @@ export interface RunsNow {
  */
 export function watchedRunner(runner: Runner, watch: {
   readonly runs: Map<string, RunsNow>;
-  /** The same, and those that ended by themselves and are about to be started again. */
+  /** The same, and those that ended by themselves or hung, and are about to be started again. */
   readonly booted: Map<string, RunsNow>;
   readonly life: LifeClock;
   readonly onStart: (start: RunsNow, bytes: Uint8Array) => void;
@@ -40,8 +43,12 @@ export function watchedRunner(runner: Runner, watch: {
       const ends = () => {
         if (runs.get(serial) === now) runs.delete(serial);
       };
+      let heardMs = life.monotonic();
       const running = runner.start(image, boot, {
-        message: (message) => life.ended || listener.message(message),
+        message: (message) => {
+          heardMs = life.monotonic();
+          if (!life.ended) listener.message(message);
+        },
         ended: (end) => {
           ends();
           if (!life.ended) listener.ended(end);
@@ -50,7 +57,8 @@ export function watchedRunner(runner: Runner, watch: {
       return {
         ...(running.loading === undefined ? {} : { loading: running.loading }),
         kill: () => {
-          if (runs.get(serial) === now) booted.delete(serial);
+          const hung = life.monotonic() - heardMs >= SILENT_MS;
+          if (runs.get(serial) === now && !hung) booted.delete(serial);
           ends();
           return running.kill();
         },

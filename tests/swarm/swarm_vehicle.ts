@@ -12,7 +12,7 @@ import type { EcuProfile } from "shared/protocol/ecu.ts";
 import type { HmiCommand, HmiSnapshot } from "shared/protocol/hmi.ts";
 import { HttpBackend } from "vehicle/adapters/backend_http.ts";
 import { type BootRecord, BootRecordStore } from "vehicle/bootloader/boot_record.ts";
-import { joinBus } from "vehicle/bus/bus_local.ts";
+import { joinBus, type localWire } from "vehicle/bus/bus_local.ts";
 import { Ecu } from "vehicle/ecu/ecu.ts";
 import { Gateway } from "vehicle/gateway/gateway.ts";
 import { Journal, type JournalState } from "vehicle/gateway/journal.ts";
@@ -47,6 +47,8 @@ export interface VehicleParts {
   readonly clock: SimClock;
   readonly broker: SwarmBroker;
   readonly network: SwarmNetwork;
+  /** The wire to each ECU. */
+  readonly wire: typeof localWire;
   readonly story: Story;
   readonly wrap: () => Wrappers;
   /** Told before each start of an image, with its bytes. */
@@ -182,7 +184,7 @@ export class SwarmVehicle {
     };
     const ecus = plans.map((plan) => this.#ecu(plan, life, clock, () => gateway));
     const gateway: Gateway = new Gateway({
-      ecus: joinBus(ecus, clock),
+      ecus: joinBus(ecus, clock, this.#parts.wire),
       ...{ vin, clock, log, codecs: nodeCodecs, hash: nodeHash, signals: PARKED },
       hmi: wrap.hmi?.(hmi) ?? hmi,
       journal: new Journal(this.#disk("gateway", life)),

@@ -22,6 +22,8 @@ export interface TroubleParts {
   readonly world: SimClock;
   readonly clock: LifeClock;
   readonly dice: Dice;
+  /** How a sector is torn: a stream of its own, since it came later. */
+  readonly tears: Dice;
   readonly story: Story;
   readonly server: SwarmServer;
   readonly broker: SwarmBroker;
@@ -210,10 +212,13 @@ export class Troubles {
 
   /** What the cut leaves of each cached sector. */
   #loss(): CutChoice {
-    const { dice } = this.#parts;
+    const { dice, tears } = this.#parts;
     const all = dice.pick(["old", "new", "any", "any"] as const);
     if (all !== "any") return () => all;
-    return () => dice.pick(["old", "new", "torn"] as const);
+    return () => {
+      const fate = dice.pick(["old", "new", "torn"] as const);
+      return fate === "torn" && tears.chance(0.5) ? "garbage" : fate;
+    };
   }
 
   /** Some sectors of the slots keep something else than what is written, once or twice. */

@@ -12,6 +12,7 @@ import { drawPlan, type Fault, type Plan } from "./plan.ts";
 import { Publisher, type SwarmCampaign, type SwarmRelease } from "./publisher.ts";
 import { Story } from "./story.ts";
 import { SwarmBroker } from "./swarm_broker.ts";
+import { swarmBus } from "./swarm_bus.ts";
 import { SwarmNetwork } from "./swarm_network.ts";
 import { SwarmServer } from "./swarm_server.ts";
 import { SwarmVehicle, type Wrappers } from "./swarm_vehicle.ts";
@@ -108,6 +109,7 @@ export class World {
     const vehicle = this.vehicle = new SwarmVehicle({
       ...{ vin: VIN, ecus: plan.ecus, slotBytes: plan.slotBytes, clock, broker, network, story },
       secret: () => this.#secret,
+      wire: swarmBus({ dice: dice("bus"), story, may }).wire,
       wrap: () => this.#wrap,
       onStart: (start, bytes) => {
         story.tell(start.serial, `starts ${start.version} from slot ${start.slot}`);
@@ -123,7 +125,7 @@ export class World {
     });
     this.troubles = new Troubles({
       ...{ plan, world: clock, clock: life, story, server, broker, vehicle, may },
-      dice: dice("troubles"),
+      ...{ dice: dice("troubles"), tears: dice("tears") },
       onCut: () => checkers.medium(),
     });
     this.#driver = new Driver({ vehicle, clock: life, dice: dice("driver"), story, may });

@@ -5,7 +5,7 @@
  *   0   1  priority; the higher is preferred
  *   1   1  tries remaining
  *   2   1  flags: 1 successful, 2 unbootable, 4 holds an image, 8 its Merkle root is known, 16 what is
- *          owed was confirmed
+ *          owed was confirmed, 32 and was gone back from
  *   3   1  zero
  *   4   4  counter, u32 little-endian
  *   8   8  length of the image, u64
@@ -28,6 +28,7 @@ import { failureByCode, type FailureName, FAILURES } from "shared/failure.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import type { Disk } from "vehicle/ports.ts";
 import { type RecordHealth, SectorRecord } from "vehicle/storage/sector_record.ts";
+import { bootLayout } from "./boot_layout.ts";
 
 const SCHEMA = 2;
 const BUNDLE_AT = 99;
@@ -63,6 +64,8 @@ export interface OwedRelease {
   readonly bundle: string | null;
   /** It was confirmed on this ECU. */
   readonly successful: boolean;
+  /** The ECU had gone back from it with its partners, or was the first of them to do so. */
+  readonly back?: boolean;
 }
 
 /** What the loader knows of one slot. */
@@ -78,7 +81,7 @@ export interface SlotRecord {
   readonly image: SlotImage | null;
   /**
    * The releases that are confirmed together or not at all carry one tag, 16 hex digits, so that
-   * the boot records alone tell how far a bundle came. Without it: armed by an earlier version.
+   * the boot records alone tell how far a bundle came. Without it: armed for this ECU alone.
    */
   readonly bundle?: string | null;
   /** What the slot held and is to come again, or something later: until that is confirmed. */
@@ -109,7 +112,7 @@ export class BootRecordStore {
 
   /** @param disk The boot partition: 2048 sectors. */
   constructor(disk: Disk) {
-    const sectors = [0, disk.sectors >> 1] as const;
+    const { record: sectors } = bootLayout(disk);
     this.#record = new SectorRecord(disk, { magic: "BOOT", sectors, version: SCHEMA });
   }
 
@@ -219,8 +222,23 @@ export function emptied(record: BootRecord, slot: Slot): SlotRecord {
   if (!isNewest) return EMPTY_SLOT; // The way back, that a newer release replaces.
   // A trial may have failed on all: it does not take the place of what was kept.
   const outranks = successful || !owed?.successful;
-  const next = outranks ? { counter: image.counter, bundle, successful } : owed;
+  const back = wentBack(record, slot) ? { back: true } : {};
+  const next = outranks ? { counter: image.counter, bundle, successful, ...back } : owed;
   return { ...EMPTY_SLOT, bundle, owed: next };
+}
+
+/**
+ * Whether the ECU has gone back from what a slot holds: it prefers an older image that it confirmed.
+ * Only the way back of a whole bundle has it do so (decision 0011).
+ *
+ * @param record The record.
+ * @param slot The slot.
+ * @returns Whether it has.
+ */
+export function wentBack(record: BootRecord, slot: Slot): boolean {
+  const [one, other] = [record[slot], record[otherSlot(slot)]];
+  return one.successful && other.successful && other.priority > one.priority &&
+    (other.image?.counter ?? Infinity) < (one.image?.counter ?? 0);
 }
 
 /** Whether a record names no image at all. */
@@ -240,7 +258,7 @@ function encode(slot: SlotRecord): Uint8Array {
   view.setUint8(1, slot.triesRemaining);
   const root = slot.image?.merkleRoot;
   const flags = (slot.successful ? 1 : 0) | (slot.unbootable ? 2 : 0) | (slot.image ? 4 : 0) |
-    (root === undefined ? 0 : 8) | (slot.owed?.successful ? 16 : 0);
+    (root === undefined ? 0 : 8) | (slot.owed?.successful ? 16 : 0) | (slot.owed?.back ? 32 : 0);
   view.setUint8(2, flags);
   view.setUint16(48, slot.verdict === null ? 0 : FAILURES[slot.verdict].code, true);
   if (slot.image) {
@@ -285,6 +303,7 @@ function decode(stored: Uint8Array): SlotRecord {
       counter: owed,
       bundle: bundleAt(bytes, OWED_AT + 4),
       successful: (flags & 16) !== 0,
+      ...((flags & 32) === 0 ? {} : { back: true }),
     },
   };
 }

@@ -11,7 +11,7 @@ import {
 } from "./boot_record.ts";
 
 Deno.test("BootRecordStore keeps the tag of a bundle, and tells when there is none", () => {
-  const disk = new SimDisk(8);
+  const disk = new SimDisk(64);
   const A = slot(2, { triesRemaining: 3, bundle: "0123456789abcdef" });
   new BootRecordStore(disk).write({ A, B: EMPTY_SLOT });
   assertEquals(new BootRecordStore(disk).read(), { A, B: EMPTY_SLOT });
@@ -19,14 +19,14 @@ Deno.test("BootRecordStore keeps the tag of a bundle, and tells when there is no
 
 /** A disk with a record as an earlier version wrote it. */
 function earlier(store: BootRecord, slotBytes: number): SimDisk {
-  const disk = new SimDisk(8);
+  const disk = new SimDisk(64);
   new BootRecordStore(disk).write(store);
-  const place = { magic: "BOOT", sectors: [0, 4] } as const;
+  const place = { magic: "BOOT", sectors: [0, 32] } as const;
   const now = new SectorRecord(disk, { ...place, version: 2 }).read()!;
   const half = now.length / 2;
   const then = [...now.subarray(0, slotBytes), ...now.subarray(half, half + slotBytes)];
   disk.write(0, new Uint8Array(512));
-  disk.write(4, new Uint8Array(512));
+  disk.write(32, new Uint8Array(512));
   new SectorRecord(disk, place).write(new Uint8Array(then));
   return disk;
 }
@@ -41,12 +41,15 @@ Deno.test("BootRecordStore reads a record from before there were bundles, and it
 });
 
 Deno.test("BootRecordStore keeps what a slot owes, beside an image and without one", () => {
-  const disk = new SimDisk(8);
+  const disk = new SimDisk(64);
   const owed = { counter: 2 ** 32 - 1, bundle: "ff".repeat(8), successful: true };
   const A = slot(2, { triesRemaining: 3, bundle: "0123456789abcdef", owed });
   const B = { ...EMPTY_SLOT, owed: { counter: 1, bundle: null, successful: false } };
   new BootRecordStore(disk).write({ A, B });
   assertEquals(new BootRecordStore(disk).read(), { A, B });
+  const back = { A, B: { ...B, owed: { ...owed, back: true } } };
+  new BootRecordStore(disk).write(back);
+  assertEquals(new BootRecordStore(disk).read(), back);
   assertEquals([counterFloor({ A, B }), counterFloor({ A: EMPTY_SLOT, B })], [2 ** 32 - 1, 0]);
 });
 

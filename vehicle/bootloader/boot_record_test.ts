@@ -29,7 +29,7 @@ function sector(version: number, payload: Uint8Array): Uint8Array {
 }
 
 function disk(version: number): SimDisk {
-  const made = new SimDisk(16);
+  const made = new SimDisk(64);
   made.write(0, sector(version, fromHex(SLOT_V1 + EMPTY_V1)));
   made.sync();
   return made;
@@ -46,13 +46,13 @@ Deno.test("a boot record of version 1 is read, kept by even(), and replaced by v
     "behind",
     "even",
   ]);
-  assertEquals([made.read(0, 1)[4], made.read(8, 1)[4]], [1, 1]);
+  assertEquals([made.read(0, 1)[4], made.read(32, 1)[4]], [1, 1]);
   made.flip(0, 700);
   assertEquals(new BootRecordStore(made).read(), expected, "the copy is as good");
   const image = { ...IMAGE, merkleRoot: "cd".repeat(32) };
   new BootRecordStore(made).change("A", { image });
   assertEquals(new BootRecordStore(made).read().A.image, image);
-  assertEquals([made.read(0, 1)[4], made.read(8, 1)[4]], [2, 1]);
+  assertEquals([made.read(0, 1)[4], made.read(32, 1)[4]], [2, 1]);
 });
 
 Deno.test("a boot record of a later version is refused by name, not guessed, and not overwritten by even()", () => {
@@ -64,5 +64,5 @@ Deno.test("a boot record of a later version is refused by name, not guessed, and
   );
   new BootRecordStore(made).even();
   assertEquals(made.read(0, 1), before.subarray(0, 512));
-  assertEquals(made.read(8, 1)[4], 3, "the copy is of the version that it copies");
+  assertEquals(made.read(32, 1)[4], 3, "the copy is of the version that it copies");
 });

@@ -42,7 +42,7 @@ const IMAGES = { A: new Uint8Array(1300).fill(1), B: new Uint8Array(2000).fill(2
 
 function world(change: Partial<Record<Slot, Partial<SlotRecord>>>) {
   const slots = { A: new SimDisk(8), B: new SimDisk(8) };
-  const storage: EcuStorage = { boot: new SimDisk(16), slots };
+  const storage: EcuStorage = { boot: new SimDisk(64), slots };
   const records = new BootRecordStore(storage.boot);
   const record = {} as Record<Slot, SlotRecord>;
   for (const slot of ["A", "B"] as const) {
@@ -66,7 +66,7 @@ const OLD: Partial<SlotRecord> = { priority: 1, successful: true };
 const TRIAL: Partial<SlotRecord> = { priority: 2, triesRemaining: 3 };
 
 Deno.test("BootRecordStore gives back every field, and two empty slots on an empty disk", () => {
-  assertEquals(new BootRecordStore(new SimDisk(16)).read(), { A: EMPTY_SLOT, B: EMPTY_SLOT });
+  assertEquals(new BootRecordStore(new SimDisk(64)).read(), { A: EMPTY_SLOT, B: EMPTY_SLOT });
   const { records } = world({ A: OLD, B: { ...TRIAL, verdict: "imageHung" } });
   const { B } = records.read();
   assertEquals([B.priority, B.triesRemaining, B.verdict], [2, 3, "imageHung"]);

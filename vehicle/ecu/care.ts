@@ -9,6 +9,7 @@ import { MEND_ATTEMPTS, SCRUB_STEP_BYTES } from "shared/limits.ts";
 import { type HashParts, leafHash, merkleRoot as rootOf } from "shared/merkle.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import type { TrialLog } from "shared/protocol/messages.ts";
+import { bootLayout } from "vehicle/bootloader/boot_layout.ts";
 import { EMPTY_SLOT, otherSlot, type SlotImage } from "vehicle/bootloader/boot_record.ts";
 import type { RecordState, SlotCare, WatchedSlot } from "vehicle/bus/slot_care.ts";
 import type { Digest } from "vehicle/ports.ts";
@@ -37,7 +38,7 @@ export class EcuCare implements SlotCare {
   constructor(parts: EcuCareParts) {
     this.#parts = parts;
     const { boot } = parts.slots.storage;
-    const sectors = [1, (boot.sectors >> 1) + 1] as const;
+    const { checkpoint: sectors } = bootLayout(boot);
     this.#checkpoint = new SectorRecord(boot, { magic: "CKPT", sectors });
     this.log = new TrialLogStore(boot, parts.newDigest);
     this.#hash = (...bytes) => {

@@ -11,6 +11,7 @@ import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { TRIAL_TRIES } from "shared/limits.ts";
 import type { Slot } from "shared/protocol/common.ts";
 import type { EcuStorage } from "vehicle/bootloader/boot.ts";
+import { bootLayout } from "vehicle/bootloader/boot_layout.ts";
 import {
   type BootRecord,
   type BootRecordStore,
@@ -57,11 +58,9 @@ export class SlotUpdate {
     this.#slotBytes = slotBytes;
     this.#clock = tools.clock;
     this.#newDigest = tools.newDigest;
-    const half = slots.storage.boot.sectors >> 1;
-    this.#checkpoint = new SectorRecord(slots.storage.boot, {
-      magic: "CKPT",
-      sectors: [1, half + 1],
-    });
+    const { boot } = slots.storage;
+    const { checkpoint: sectors } = bootLayout(boot);
+    this.#checkpoint = new SectorRecord(boot, { magic: "CKPT", sectors });
   }
 
   begin(image: EcuImage, running: Slot | null, options: { readonly keepBytes?: number }): number {

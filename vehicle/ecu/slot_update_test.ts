@@ -20,7 +20,7 @@ function named(counter: number): EcuImage {
 /** An ECU whose slot A runs image 1, confirmed. */
 function world(more: { readonly syncBytes?: number } = {}) {
   const slots = { A: new SimDisk(8), B: new SimDisk(8) };
-  const boot = new SimDisk(8);
+  const boot = new SimDisk(64);
   const records = new BootRecordStore(boot);
   const image = { ...named(1), sha256: sha256Hex(OLD) };
   const successful = { successful: true, unbootable: false, priority: 1, image };
@@ -75,7 +75,8 @@ Deno.test("begin() keeps the tag of a bundle that is not whole here, and of no o
 Deno.test("what was confirmed in a slot is not forgotten by the trials that fail in it afterwards", async () => {
   const { boot, records, update, slots } = world();
   const bundle = "ab".repeat(8);
-  records.change("B", { successful: true, unbootable: false, image: named(4), bundle });
+  const kept = { successful: true, unbootable: false, priority: 2 };
+  records.change("B", { ...kept, image: named(4), bundle });
   const untouched = slots.A.operations;
   const owed = { counter: 4, bundle, successful: true };
   for (const counter of [5, 6]) {

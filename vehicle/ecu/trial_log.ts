@@ -13,6 +13,7 @@ import { TRIAL_LOG_BYTES, TRIAL_LOG_LINES } from "shared/limits.ts";
 import { parseJsonAs } from "shared/parse.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
 import { TrialLog } from "shared/protocol/messages.ts";
+import { bootLayout } from "vehicle/bootloader/boot_layout.ts";
 import type { SlotImage } from "vehicle/bootloader/boot_record.ts";
 import type { Digest, Disk } from "vehicle/ports.ts";
 import { DurableArea } from "vehicle/storage/durable_area.ts";
@@ -83,11 +84,10 @@ export class TrialLogStore {
    * @param newDigest Makes an empty SHA-256.
    */
   constructor(disk: Disk, newDigest: () => Digest) {
-    const half = disk.sectors >> 1;
-    const areaSectors = Math.min(TRIAL_LOG_BYTES / disk.sectorBytes, half - 3);
+    const { trialLogHeads: heads, trialLogAreas: areas, trialLogSectors } = bootLayout(disk);
+    const areaSectors = Math.min(TRIAL_LOG_BYTES / disk.sectorBytes, trialLogSectors);
     this.#maxBytes = areaSectors * disk.sectorBytes;
     this.#newDigest = newDigest;
-    const [heads, areas] = [[2, half + 2], [3, half + 3]] as const;
     this.#area = new DurableArea(disk, { magic: "TLOG", heads, areas, areaSectors });
   }
 

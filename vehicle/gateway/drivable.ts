@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { OwedRelease, SlotRecord } from "vehicle/bootloader/boot_record.ts";
+import { type OwedRelease, wentBack } from "vehicle/bootloader/boot_record.ts";
 import type { EcuInventory } from "vehicle/bus/ecu_port.ts";
+import { keeps, runsOn } from "./half_way.ts";
 import { strays } from "./strays.ts";
-import { isSame } from "./trial_view.ts";
 import { COMMITTED, type Phase } from "./update_table.ts";
 
 /** What counts. */
@@ -45,7 +45,7 @@ export function undrivable({ phase, inventories, absent }: DrivableView): string
 }
 
 /**
- * A release was confirmed here, or was to be, that does not run while its partners may run theirs:
+ * A release was confirmed here, or was to be, that does not run, though nobody took its bundle back:
  * it is in a slot that does not boot, or its slot was taken for another image.
  */
 function fellBehind(
@@ -53,45 +53,26 @@ function fellBehind(
   all: readonly EcuInventory[],
 ): boolean {
   const others = all.filter((one) => one.serial !== serial);
-  return slots(record).flatMap((slot) => wanted(slot, record)).some(
-    ({ counter, bundle, successful }) => {
+  return (["A", "B"] as const).flatMap((slot) => wanted(slot, record)).some(
+    ({ counter, bundle, successful, back }) => {
       if (running !== null && running.image.counter >= counter) return false;
-      // Without a tag, as earlier versions left it, every other ECU may be its partner.
-      if (!bundle) return successful && others.length > 0;
-      return others.some((one) => keeps(one, bundle));
+      if (!bundle) return false; // It came for this ECU alone.
+      // It confirmed its part. That is true whatever its partners have taken since.
+      if (successful && !back) return true;
+      return others.some((one) => back ? runsOn(one, bundle) : keeps(one, bundle));
     },
   );
 }
 
-/** What a slot says should run. */
-function wanted(slot: SlotRecord, record: EcuInventory["record"]): OwedRelease[] {
-  const { image, successful, bundle, owed } = slot;
-  // With a tag the partners tell whether all went back; without one only the slot itself does.
-  const settled = !bundle && wentBack(slot, record);
-  const kept = image !== null && successful && !settled
-    ? [{ counter: image.counter, bundle: bundle ?? null, successful }]
+/** What a slot says should run, or should not as long as its partners do not run theirs. */
+function wanted(at: "A" | "B", record: EcuInventory["record"]): OwedRelease[] {
+  const { image, successful, bundle = null, owed } = record[at];
+  const kept = image !== null && successful
+    ? [{ counter: image.counter, bundle, successful, back: wentBack(record, at) }]
     : [];
   // Of a trial that failed, only the tag is left once its slot was emptied.
-  const missed = image === null && bundle ? [{ counter: Infinity, bundle, successful }] : [];
+  const missed = image === null && bundle && bundle !== owed?.bundle
+    ? [{ counter: Infinity, bundle, successful }]
+    : [];
   return [...kept, ...missed, ...owed ? [owed] : []];
-}
-
-/** It confirmed a release of the bundle, and has not gone back from it with its partners. */
-function keeps({ record, running }: EcuInventory, bundle: string): boolean {
-  return slots(record).some((slot) =>
-    slot.successful && slot.bundle === bundle &&
-    (!wentBack(slot, record) || (running !== null && isSame(running.image, slot.image!)))
-  );
-}
-
-/** A confirmed older image is preferred to it: the whole bundle was taken back (decision 0011). */
-function wentBack(slot: SlotRecord, record: EcuInventory["record"]): boolean {
-  return slots(record).some((other) =>
-    other.successful && other.priority > slot.priority &&
-    (other.image?.counter ?? Infinity) < (slot.image?.counter ?? 0)
-  );
-}
-
-function slots(record: EcuInventory["record"]): SlotRecord[] {
-  return [record.A, record.B];
 }

@@ -144,13 +144,38 @@ Deno.test("undrivable() locks while a slot is empty whose release is confirmed b
 });
 
 Deno.test("undrivable() lets an ECU that is alone with its release fall back to the one before", () => {
-  const alone = ecu("body", "rotted", false);
+  const rotted = ecu("body", "rotted", false);
   const other = inventory("ivi", { record: { A: KEPT, B: EMPTY_SLOT }, running: running(1) });
+  const alone = { ...rotted, record: { A: KEPT, B: { ...STATES["rotted"]!, bundle: null } } };
   assertEquals(idle([alone, other]), undefined);
-  assertEquals(idle([alone, ecu("ivi", "confirmed", true)]) !== undefined, true);
-  const untold = { ...alone, record: { A: KEPT, B: { ...STATES["rotted"]!, bundle: null } } };
-  assertEquals(idle([untold, other]) !== undefined, true); // Without a tag anyone may be its partner.
-  assertEquals(image(2).counter, untold.record.B.image!.counter);
+  assertEquals(idle([alone, ecu("ivi", "confirmed", true)]), undefined);
+  assertEquals(image(2).counter, alone.record.B.image!.counter);
+});
+
+Deno.test("undrivable() locks while an ECU lost its part of a bundle, whatever its partners have taken since", () => {
+  const owed = { counter: 2, bundle: NEW, successful: true };
+  const emptied = (debt: typeof owed & { readonly back?: boolean }) =>
+    inventory("body", {
+      record: { A: KEPT, B: { ...EMPTY_SLOT, bundle: NEW, owed: debt } },
+      running: running(1),
+    });
+  const later = (first: SlotRecord) =>
+    inventory("ivi", {
+      record: { A: first, B: slot(4, { successful: true, priority: 2 }) },
+      running: running(4, { slot: "B" }),
+    });
+  const once = later(STATES["confirmed"]!); // Its part is the way back of a later release.
+  const twice = later(slot(3, { successful: true, priority: 1 }));
+  for (const body of [ecu("body", "rotted", false), emptied(owed)]) {
+    for (const ivi of [ecu("ivi", "confirmed", true), once, twice]) {
+      assertEquals(idle([body, ivi]) !== undefined, true);
+    }
+  }
+  // What went back with its partners is missed by nobody: who has something later has left them.
+  for (const body of [ecu("body", "wentBack", false), emptied({ ...owed, back: true })]) {
+    assertEquals([idle([body, once]), idle([body, twice])], [undefined, undefined]);
+    assertEquals(idle([body, ecu("ivi", "confirmed", true)]) !== undefined, true);
+  }
 });
 
 Deno.test("undrivable() lets a bundle drive that went back together, and not half of it", () => {
@@ -177,9 +202,9 @@ Deno.test("undrivable() locks while a slot owes the release that is confirmed be
     assertEquals(idle([body(null), partner]), undefined);
     assertEquals(idle([body(owed), partner]) !== undefined, true);
     assertEquals(idle([body({ ...owed, successful: false }), partner]) !== undefined, true);
-    assertEquals(idle([body({ ...owed, bundle: null }), partner]) !== undefined, true);
-    assertEquals(idle([body(owed), ecu("ivi", "judged", false)]), undefined); // Nobody has it.
-    assertEquals(idle([body(owed)]), undefined); // It is alone.
+    assertEquals(idle([body({ ...owed, bundle: null }), partner]), undefined); // It came alone.
+    const missed = { ...owed, successful: false };
+    assertEquals(idle([body(missed), ecu("ivi", "judged", false)]), undefined); // Nobody has it.
     const later = { A: slot(4, { successful: true }), B: { ...B, owed } };
     assertEquals(
       idle([inventory("body", { record: later, running: running(4) }), partner]),

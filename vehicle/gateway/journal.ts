@@ -107,11 +107,15 @@ export const NEW_JOURNAL: JournalState = {
   starts: 0,
 };
 
-// The gateway's disk, in sectors of 512 bytes. Heads of a record lie far apart. Earlier versions
-// had the checkpoint of a patch at 2 and 34.
+// The gateway's disk, in sectors of 512 bytes. Each head has a page of its own (PAGE_BYTES), and so
+// has each area: what is torn takes nothing but itself.
 const JOURNAL_SECTORS = (256 * 1024) / 512;
 const TARGETS_SECTORS = (3 * MIB) / 512; // Director targets have 2 MiB at most.
 const AREAS_AT = 64;
+/** Sectors of the two heads of the journal. */
+export const JOURNAL_HEADS = [0, 32] as const;
+/** Sectors of the two heads of the targets. */
+export const TARGETS_HEADS = [8, 40] as const;
 const SECTORS = AREAS_AT + 2 * JOURNAL_SECTORS + 2 * TARGETS_SECTORS;
 
 /** The gateway's disk, in bytes. Earlier versions had room for a patch behind it. */
@@ -129,13 +133,13 @@ export class Journal implements GatewayRecords {
     const targetsAt = AREAS_AT + 2 * JOURNAL_SECTORS;
     this.#journal = new DurableArea(disk, {
       magic: "JRNL",
-      heads: [0, 32],
+      heads: JOURNAL_HEADS,
       areas: [AREAS_AT, AREAS_AT + JOURNAL_SECTORS],
       areaSectors: JOURNAL_SECTORS,
     });
     this.#targets = new DurableArea(disk, {
       magic: "TRGT",
-      heads: [1, 33],
+      heads: TARGETS_HEADS,
       areas: [targetsAt, targetsAt + TARGETS_SECTORS],
       areaSectors: TARGETS_SECTORS,
     });

@@ -209,7 +209,9 @@ export class Ledger {
   /** What the boot records call the releases of this campaign, so that they know their partners. */
   bundleTag(): string | undefined {
     const { campaign } = this.#state;
-    if (campaign === null) return undefined;
+    // Offered for one ECU alone it has no partners. What is left to do of a bundle may be one ECU.
+    const offered = Object.keys(this.#targets?.ecus ?? {}).length;
+    if (campaign === null || offered < 2) return undefined;
     const digest = this.#parts.newDigest();
     digest.update(new TextEncoder().encode(campaign));
     return digest.hex().slice(0, 16);

@@ -241,11 +241,11 @@ export class Upkeep {
     }
   }
 
-  /** @returns Whether something changed. */
   async #makeWhole(signal: AbortSignal): Promise<boolean> {
     const { roll, state, mayRestart, log } = this.#parts;
     if (state().retreat !== undefined || this.#strays().length > 0) await roll.call();
     const lost = this.#strays();
+    await this.#retreat.find();
     // Half of the way back is behind it, whatever has healed since: the rest follows.
     if (state().retreat !== undefined) {
       return await this.#retreat.step(lost.map(({ ecu }) => ecu.serial), signal);

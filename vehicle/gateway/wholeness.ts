@@ -10,6 +10,7 @@ import { HEAL_PATIENCE_MS } from "shared/limits.ts";
 import { isEmpty, type SlotImage } from "vehicle/bootloader/boot_record.ts";
 import type { EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { WatchedSlot } from "vehicle/bus/slot_care.ts";
+import { halfBack, partners } from "./half_way.ts";
 import type { JournalState } from "./journal.ts";
 import type { RollCall } from "./roll_call.ts";
 import { isSame } from "./trial_view.ts";
@@ -128,17 +129,27 @@ export class Retreat {
     this.#sinceMs = undefined;
   }
 
+  /** Without the journal that began it, a way back shows in the boot records. */
+  async find(): Promise<void> {
+    const { roll, state, remember } = this.#parts;
+    if (state().retreat !== undefined || halfBack(roll.all()) === undefined) return;
+    await roll.call();
+    const members = halfBack(roll.all());
+    if (members !== undefined && roll.absent.size === 0) remember({ retreat: members });
+  }
+
   /**
-   * Takes the bundle back if its time has come and every ECU has a sound older image.
+   * Takes the bundle back if its time has come and every ECU has a sound older image. A way back that
+   * was begun and that rot has cut off leads forward again, if all hold the newer image soundly.
    *
    * @param astray Serials of the ECUs that cannot be healed now.
    * @param signal Ends it.
    * @returns Whether something changed.
    */
   async step(astray: readonly string[], signal: AbortSignal): Promise<boolean> {
-    const { clock, ecus, roll, state, remember, mayRestart, log } = this.#parts;
+    const { clock, ecus, state, mayRestart, log } = this.#parts;
     const { retreat } = state();
-    const members = retreat ?? state().members;
+    const members = retreat ?? this.#bundleOf(astray);
     const patient = this.#sinceMs === undefined ||
       clock.monotonic() - this.#sinceMs < HEAL_PATIENCE_MS;
     const begun = retreat !== undefined;
@@ -147,35 +158,79 @@ export class Retreat {
     // Alone it runs its older image already; one beside the bundle has no part in it.
     const whole = members.length > 1 && astray.every((serial) => members.includes(serial));
     if (!begun && !whole) return false;
-    const ways = bundle.map((ecu) => ({ ecu, older: olderOf(ecu) }));
-    if (ways.some(({ older }) => older === undefined)) return false;
-    for (const { ecu, older } of ways) {
-      if (!await isSound(ecu, older!, { clock, signal })) return false;
+    const back = bundle.map((ecu) => ({ ecu, to: this.#olderOf(ecu) }));
+    if (await this.#areSound(back, signal)) {
+      log(`goes back with ${members.join(", ")}: ${astray.join(", ")} cannot be healed`);
+      await this.#go(back, astray);
+      return true;
     }
-    log(`goes back with ${members.join(", ")}: ${astray.join(", ")} cannot be healed`);
-    remember({ retreat: [...members] }); // Intent before deed: half of the way back is no place to stay.
+    const forward = bundle.map((ecu) => ({ ecu, to: this.#newerOf(ecu) }));
+    if (!begun || !await this.#areSound(forward, signal)) return false;
+    log(`goes forward again with ${members.join(", ")}: the way back is cut off`);
+    await this.#go(forward, astray);
+    return true;
+  }
+
+  /** The partners of those astray: as their records say, and as the last campaign did. */
+  #bundleOf(astray: readonly string[]): readonly string[] {
+    const { roll, state } = this.#parts;
+    const { members } = state();
+    const tags = new Set(astray.flatMap((serial) => {
+      const { A, B } = roll.of(serial).record;
+      return [A, B].flatMap(({ successful, bundle }) => successful && bundle ? [bundle] : []);
+    }));
+    const tagged = [...tags].map((tag) => partners(tag, roll.all()))
+      .find((all) => astray.every((serial) => all.includes(serial))) ?? [];
+    // One whose record was lost and made anew has no tag any more.
+    const named = astray.every((serial) => members.includes(serial)) ? members : [];
+    return [...new Set([...tagged, ...named])];
+  }
+
+  async #areSound(
+    ways: readonly { readonly ecu: EcuPort; readonly to: WatchedSlot | undefined }[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (ways.some(({ to }) => to === undefined || to.condemned)) return false;
+    const { clock } = this.#parts;
+    for (const { ecu, to } of ways) if (!await isSound(ecu, to!, { clock, signal })) return false;
+    return true;
+  }
+
+  async #go(
+    ways: readonly { readonly ecu: EcuPort; readonly to: WatchedSlot | undefined }[],
+    astray: readonly string[],
+  ): Promise<void> {
+    const { roll, remember } = this.#parts;
+    // Intent before deed: half of the way is no place to stay.
+    remember({ retreat: ways.map(({ ecu: { serial } }) => serial) });
+    const rank = ({ ecu }: { readonly ecu: EcuPort }) => astray.includes(ecu.serial) ? 1 : 0;
     // Those astray last: until then the vehicle knows that it is not whole.
-    for (const { ecu, older } of ways.toSorted((a, b) => rank(a) - rank(b))) {
-      ecu.care.prefer(older!.image);
+    for (const { ecu, to } of ways.toSorted((a, b) => rank(a) - rank(b))) {
+      ecu.care.prefer(to!.image);
       const { running } = await roll.ask(ecu.serial);
-      if (running !== null && isSame(running.image, older!.image)) continue;
+      if (running !== null && isSame(running.image, to!.image)) continue;
       await ecu.restart();
       await roll.ask(ecu.serial);
     }
     remember({ retreat: undefined });
-    return true;
+  }
 
-    function rank({ ecu }: { readonly ecu: EcuPort }): number {
-      return astray.includes(ecu.serial) ? 1 : 0;
-    }
+  /** What the ECU ran before the bundle. One that is back may have given its part up since. */
+  #olderOf(ecu: EcuPort): WatchedSlot | undefined {
+    const { A, B } = this.#parts.roll.of(ecu.serial).record;
+    const [older, newer] = ecu.care.watched().toSorted(byCounter);
+    return newer === undefined && !A.owed?.back && !B.owed?.back ? undefined : older;
+  }
+
+  /** Its part of the bundle. */
+  #newerOf(ecu: EcuPort): WatchedSlot | undefined {
+    const { A, B } = this.#parts.roll.of(ecu.serial).record;
+    return A.owed?.back || B.owed?.back ? undefined : ecu.care.watched().toSorted(byCounter).at(-1);
   }
 }
 
-/** The confirmed image of the lowest counter: what the ECU ran before the bundle. */
-function olderOf(ecu: EcuPort): WatchedSlot | undefined {
-  const watched = ecu.care.watched().toSorted((a, b) => a.image.counter - b.image.counter);
-  const [older] = watched;
-  return watched.length > 1 && older?.condemned === false ? older : undefined;
+function byCounter(a: WatchedSlot, b: WatchedSlot): number {
+  return a.image.counter - b.image.counter;
 }
 
 async function isSound(
