@@ -16,6 +16,7 @@ import {
   FailureReport,
   Instant,
   LengthBytes,
+  ReleaseId,
   Sha256Hex,
   V1,
   Version,
@@ -84,6 +85,14 @@ export const JournalState = z.object({
   starts: z.number().int(),
   /** What each ECU is to run: its boot record is made of this when both copies are lost. */
   settled: z.record(EcuSerial, JournalImage).optional(),
+  /** What the release that each ECU confirmed needs beside it. */
+  needs: z.record(
+    EcuSerial,
+    z.object({
+      counter: Counter,
+      needs: z.array(z.object({ release: ReleaseId, counter: Counter.nullable() })),
+    }),
+  ).optional(),
   /** ECUs that go back together, since rot took a part that cannot be healed (decision 0011). */
   retreat: z.array(EcuSerial).optional(),
 });

@@ -22,6 +22,7 @@ import { Findings, type FindingsParts, placeOf, rotFailure } from "./findings.ts
 import { type HealParts, healSlot } from "./heal.ts";
 import { HealPatience } from "./heal_patience.ts";
 import type { JournalState } from "./journal.ts";
+import { lackOf } from "./kept_needs.ts";
 import type { RollCall } from "./roll_call.ts";
 import { type GatewayRecords, Scrub } from "./scrub.ts";
 import { isSame } from "./trial_view.ts";
@@ -159,11 +160,14 @@ export class Upkeep {
     }
   }
 
-  /** Rot has left the vehicle with half a bundle, or with an ECU that lost what it ran. */
+  /**
+   * Rot has left the vehicle with half a bundle, with an ECU that lost what it ran, or with a release
+   * that runs without what it needs.
+   */
   get mixed(): boolean {
     const { roll, state } = this.#parts;
-    const { members, retreat } = state();
-    return retreat !== undefined ||
+    const { members, retreat, needs } = state();
+    return retreat !== undefined || lackOf(needs, roll.all()) !== undefined ||
       this.#strays().some(({ ecu: { serial } }) =>
         roll.of(serial).running === null || (members.length > 1 && members.includes(serial))
       );
