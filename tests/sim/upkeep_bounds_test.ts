@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { MAX_SECURE_HEALS } from "shared/limits.ts";
-import { isSound, slotsOf, toldFailures, updated } from "./rot_world.ts";
+import { isSound, slotsOf, toldFailures, toldNotes, updated } from "./rot_world.ts";
 import { everyEcu } from "./sim_bundle.ts";
 import type { SimDisk } from "./sim_disk.ts";
 
@@ -84,4 +84,18 @@ Deno.test("a leaf that the medium never keeps costs fewer and fewer writes", asy
   await vehicle.pass(2 * 3_600_000);
   assert(writes() - before[0] <= 6 && vehicle.backend.leaves.requests.length - before[1] <= 4);
   assertEquals(toldFailures(vehicle, "cluster"), ["slotRotten", "storageFailed"]);
+});
+
+Deno.test("a record of the gateway that the medium does not keep is told once, and not as healed", async () => {
+  const vehicle = await updated();
+  const disk = vehicle.power.gateway;
+  disk.flip(33, 100);
+  disk.worn.set(33, Infinity);
+  await vehicle.pass(30 * 60_000);
+  assertEquals(toldFailures(vehicle, "gateway"), ["recordRotten"]);
+  assertEquals(toldNotes(vehicle, "gateway"), []);
+  const rot = vehicle.backend.manifests.at(-1)!.rot!.find(({ ecu }) => ecu === "gateway");
+  assertEquals([rot?.what, rot?.healedAt], ["targets", null]);
+  disk.worn.clear();
+  await vehicle.until(() => toldNotes(vehicle, "gateway").length === 1, "healed", 5 * 60_000);
 });
