@@ -9,6 +9,7 @@ import { MAX_SECURE_HEALS } from "shared/limits.ts";
 import { isSound, slotsOf, toldFailures, toldNotes, updated } from "./rot_world.ts";
 import { everyEcu } from "./sim_bundle.ts";
 import type { SimDisk } from "./sim_disk.ts";
+import { SimVehicle } from "./sim_vehicle.ts";
 
 /** The sector of the tests, which does not keep what is written. */
 const WEAK = 2;
@@ -98,4 +99,27 @@ Deno.test("a record of the gateway that the medium does not keep is told once, a
   assertEquals([rot?.what, rot?.healedAt], ["targets", null]);
   disk.worn.clear();
   await vehicle.until(() => toldNotes(vehicle, "gateway").length === 1, "healed", 5 * 60_000);
+});
+
+Deno.test("beyond the commit point a slot that never holds its image is filled more and more seldom, and goes forward when it holds", async () => {
+  const vehicle = await SimVehicle.running();
+  vehicle.offer("c2", everyEcu(2));
+  await vehicle.until(() => vehicle.runs()["ivi"] === "trial2.0.0", "ivi is on trial");
+  vehicle.cutIn("confirmAll", 0);
+  await vehicle.dies();
+  vehicle.power.cut(() => "new");
+  const disk = vehicle.disksOf("ivi").B;
+  disk.flip(WEAK, 10);
+  disk.worn.set(WEAK, Infinity);
+  const writes = onWrite(disk, () => {});
+  vehicle.powerOn();
+  await vehicle.pass(60 * 60_000);
+  assertEquals(vehicle.journal().phase, "confirmAll");
+  assertEquals(vehicle.failures()["ivi"], "slotDigestDiffers");
+  assertEquals(vehicle.screen().driveLock, true);
+  assert(writes() >= 10 && writes() <= 40, `${writes()} images written in an hour`);
+  assert(vehicle.backend.requests.length <= 40, `${vehicle.backend.requests.length} downloads`);
+  disk.worn.clear();
+  await vehicle.settled("c2", 2 * 3_600_000);
+  assert(vehicle.allRun("2.0.0"));
 });
