@@ -6,6 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
 import { WHOLE_PATIENCE_MS } from "shared/limits.ts";
+import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
 import { isSound, rotWhileOff, slotsOf, toldFailures, updated } from "./rot_world.ts";
 import { everyEcu } from "./sim_bundle.ts";
 import { SimVehicle } from "./sim_vehicle.ts";
@@ -149,4 +150,18 @@ Deno.test("the power goes before every operation while a lost boot record is mad
     vehicle.powerOn();
     await vehicle.until(runs, `cut ${cut}: it runs again`, 10 * 60_000);
   }
+});
+
+Deno.test("a slot that was taken back into service is condemned in neither copy of its record", async () => {
+  const vehicle = await updated();
+  const { running } = slotsOf(vehicle, "body");
+  const { boot } = vehicle.disksOf("body");
+  vehicle.backend.down = true;
+  rotWhileOff(vehicle, () => vehicle.disksOf("body")[running].flip(2, 77));
+  await vehicle.until(() => vehicle.runs()["body"] === "1.0.0", "it falls back");
+  vehicle.backend.down = false;
+  const verdict = () => new BootRecordStore(boot).read()[running].verdict;
+  assertEquals(verdict(), "slotUnsound");
+  await vehicle.until(() => verdict() === null, "healed", 5 * 60_000);
+  assertEquals(new BootRecordStore(boot).health(), "even");
 });
