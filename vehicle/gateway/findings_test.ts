@@ -11,6 +11,7 @@ function world() {
     stateOf: () => "idle",
     event: () => {},
     changed: () => {},
+    progressed: () => {},
   });
   const find = (ecu: string) =>
     findings.found(
