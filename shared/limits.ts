@@ -130,10 +130,27 @@ export const SCRUB_REST_MS = 60_000;
 /** Longest pause before healing is tried again: offline for a week costs 2000 requests. */
 export const HEAL_BACKOFF_MAX_MS = 5 * 60_000;
 /**
+ * Longest pause before a leaf is written again that the medium did not keep, or kept for a while
+ * only: with pauses that double from half a second, one spot costs 18 healings on the first two days
+ * and one on each day after, where flash endures a thousand writes at least.
+ */
+export const HEAL_WORN_MAX_MS = 24 * 60 * 60_000;
+/** What was healed for so long is no worn spot: if it rots again, it is healed at once. */
+export const HEAL_LASTS_MS = 24 * 60 * 60_000;
+/**
  * How long a vehicle that rot has left with half a bundle tries to go forward by healing, under
  * drive lock, before it goes back to the older release that is still whole.
  */
 export const HEAL_PATIENCE_MS = 2 * 60_000;
+/**
+ * How long an offer waits for such a vehicle to become whole, one way or the other: a release that
+ * fails on half a bundle would leave half a bundle without a way back. Healing has its patience, and
+ * the way back three minutes for restarts and for reading two slots of 1 GiB; beyond that the
+ * release is the help.
+ */
+export const WHOLE_PATIENCE_MS = HEAL_PATIENCE_MS + 3 * 60_000;
+/** How often a way back is healed for one offer: one that rots at once is worn out, and no way. */
+export const MAX_SECURE_HEALS = 3;
 /** How often one leaf is written until it reads back right: more is a worn-out medium. */
 export const MEND_ATTEMPTS = 3;
 /** The leaf hashes of the largest image, 32 bytes each. */

@@ -87,3 +87,21 @@ Deno.test("a need that only runs on trial, since the journal is gone, is none: t
   await vehicle.settled("c4");
   assert(vehicle.allRun("4.0.0"));
 });
+
+Deno.test("a need that rots away after all is confirmed locks the vehicle until it is healed", async () => {
+  const { vehicle } = await world();
+  vehicle.offer("c3", { ivi: needy(3) });
+  await vehicle.settled("c3");
+  const { slot } = vehicle.ecu("cluster").inventory().running!;
+  vehicle.backend.down = true;
+  vehicle.cut(() => "new");
+  vehicle.disksOf("cluster")[slot].flip(1, 9);
+  vehicle.powerOn();
+  await vehicle.pass(5000);
+  assertEquals(vehicle.runs(), { body: "1.0.0", cluster: "1.0.0", ivi: "3.0.0" });
+  assertEquals(vehicle.screen().driveLock, true);
+  vehicle.backend.down = false;
+  await vehicle.until(() => vehicle.runs()["cluster"] === "2.0.0", "healed", 10 * 60_000);
+  await vehicle.pass(1000);
+  assertEquals(vehicle.screen().driveLock, false);
+});

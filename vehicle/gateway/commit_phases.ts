@@ -17,6 +17,7 @@ import {
   trialAll,
   type TrialEnd,
 } from "./commit.ts";
+import { keptNeeds } from "./kept_needs.ts";
 import type { Ledger } from "./ledger.ts";
 import { isLoss, type Patience } from "./patience.ts";
 import { checkNeeds } from "./plan.ts";
@@ -116,10 +117,11 @@ export async function confirming(parts: CommitParts): Promise<void> {
   await ledger.roll.call(); // What is reported below is how they stand now.
   const result = ledger.result("confirmed");
   const { campaign, members, retreat } = ledger.state;
+  const needs = keptNeeds(ledger.state.needs, ledger.targets, members);
   // Those that went forward meanwhile have no part in a way back any more.
   const left = retreat?.filter((serial) => !members.includes(serial)) ?? [];
   const rest = left.length === 0 ? undefined : left;
-  ledger.take("confirmed", { result, concluded: campaign, retreat: rest });
+  ledger.take("confirmed", { result, concluded: campaign, retreat: rest, needs });
 }
 
 /** Takes all back; after a cut without a verdict the same release is tried again. */

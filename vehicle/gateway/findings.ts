@@ -95,14 +95,20 @@ export class Findings {
     changed();
   }
 
-  /** For the report, oldest first. */
+  /** For the report, oldest first; of too many those that are healed are left out before others. */
   reports(): RotReport[] {
-    return [...this.#found.values()].slice(-MAX_ROT_REPORTS);
+    const all = [...this.#found.values()];
+    const healed = all.filter(({ healedAt }) => healedAt !== null);
+    const spare = new Set(healed.slice(0, Math.max(0, all.length - MAX_ROT_REPORTS)));
+    return all.filter((one) => !spare.has(one)).slice(-MAX_ROT_REPORTS);
   }
 
   /** What an ECU suffers from now, if anything. */
   open(ecu: string): FailureReport | null {
-    return this.reports().find((one) => one.ecu === ecu && one.healedAt === null)?.failure ?? null;
+    for (const one of this.#found.values()) {
+      if (one.ecu === ecu && one.healedAt === null) return one.failure;
+    }
+    return null;
   }
 
   #open(place: RotPlace): RotReport | undefined {

@@ -7,7 +7,7 @@
  */
 import { type Clock, isoTime } from "shared/clock.ts";
 import { UpdateFailure } from "shared/failure.ts";
-import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, POLL_MS, POSTPONE_MS } from "shared/limits.ts";
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS } from "shared/limits.ts";
 import { type Precondition, PRECONDITIONS } from "shared/protocol/common.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { ImageMessage } from "shared/protocol/ecu.ts";
@@ -17,6 +17,7 @@ import type { EcuListener, EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { HmiPort, Link } from "vehicle/ports.ts";
 import { type CommitParts, confirming, installing, rollingBack, trying } from "./commit_phases.ts";
 import { Consent } from "./consent.ts";
+import { type ConsentParts, postponed, ready, waiting } from "./consent_phases.ts";
 import { DirectorWatch } from "./director_watch.ts";
 import type { Journal } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
@@ -188,9 +189,9 @@ export class Gateway implements EcuListener {
   readonly #act: Readonly<Record<Phase, (signal: AbortSignal) => Promise<void>>> = {
     idle: (signal) => this.#idle(signal),
     preparing: (signal) => this.#preparing(signal),
-    ready: (signal) => this.#ready(signal),
-    postponed: (signal) => this.#postponed(signal),
-    waiting: (signal) => this.#waiting(signal),
+    ready: (signal) => this.#asking(ready, signal),
+    postponed: (signal) => this.#asking(postponed, signal),
+    waiting: (signal) => this.#asking(waiting, signal),
     installing: (signal) => installing(this.#committing(signal)),
     trialAll: (signal) => trying(this.#committing(signal), signal),
     confirmAll: (signal) => confirming(this.#committing(signal)),
@@ -218,7 +219,9 @@ export class Gateway implements EcuListener {
   async #idle(signal: AbortSignal): Promise<void> {
     const offer = this.#director.targets;
     const ledger = this.#ledger;
-    if (offer === null || offer.campaign === null || offer.campaign === ledger.state.concluded) {
+    const news = offer !== null && offer.campaign !== null &&
+      offer.campaign !== ledger.state.concluded;
+    if (!news || this.#upkeep.delays()) {
       await this.#wake.wait(await this.#upkeep.step(signal), signal);
       return;
     }
@@ -253,43 +256,25 @@ export class Gateway implements EcuListener {
 
   async #preparing(signal: AbortSignal): Promise<void> {
     if (this.#superseded()) return this.#withdraw();
+    if (this.#upkeep.delays()) {
+      await this.#wake.wait(await this.#upkeep.step(signal), signal);
+      return;
+    }
     if (await this.#preparation.run(signal) === "stopped") this.#withdraw();
   }
 
-  async #ready(signal: AbortSignal): Promise<void> {
+  async #asking(act: (parts: ConsentParts) => Promise<void>, signal: AbortSignal): Promise<void> {
     if (this.#superseded()) return this.#withdraw();
-    this.#ledger.setAll("ready");
-    if (this.#parts.consent === "auto") return this.#ledger.take("accepted");
-    const answer = this.#consent.answer(this.#ledger.state.campaign);
-    if (answer === "accept") return this.#ledger.take("accepted");
-    if (answer === "decline") return this.#decline();
-    if (answer === "postpone") {
-      const postponedUntil = isoTime(this.#clock.now() + POSTPONE_MS);
-      return this.#ledger.take("postponed", { postponedUntil });
-    }
-    await this.#wake.wait(POLL_MS, signal);
-  }
-
-  async #postponed(signal: AbortSignal): Promise<void> {
-    if (this.#superseded()) return this.#withdraw();
-    const ledger = this.#ledger;
-    ledger.setAll("postponed");
-    const answer = this.#consent.answer(ledger.state.campaign);
-    if (answer === "accept") return ledger.take("accepted", { postponedUntil: null });
-    if (answer === "decline") return this.#decline();
-    const leftMs = Date.parse(ledger.state.postponedUntil ?? "") - this.#clock.now();
-    // A clock that was set back must not postpone for ever.
-    if (!(leftMs > 0) || leftMs > POSTPONE_MS) return ledger.take("due", { postponedUntil: null });
-    await this.#wake.wait(Math.min(leftMs, POLL_MS), signal);
-  }
-
-  async #waiting(signal: AbortSignal): Promise<void> {
-    if (this.#superseded()) return this.#withdraw();
-    const ledger = this.#ledger;
-    ledger.setAll("waiting");
-    if (this.#consent.answer(ledger.state.campaign) === "cancel") return ledger.take("canceled");
-    if (this.#mayRestart(ledger.targets?.preconditions ?? [])) return ledger.take("satisfied");
-    await this.#wake.wait(POLL_MS, signal);
+    await act({
+      ledger: this.#ledger,
+      consent: this.#consent,
+      auto: this.#parts.consent === "auto",
+      clock: this.#clock,
+      log: this.#parts.log,
+      mayRestart: (preconditions) => this.#mayRestart(preconditions),
+      keep: () => this.#upkeep.step(signal),
+      wait: (ms) => this.#wake.wait(ms, signal),
+    });
   }
 
   #mayRestart(preconditions: readonly Precondition[]): boolean {
@@ -311,8 +296,9 @@ export class Gateway implements EcuListener {
     if (targets.version !== this.#ledger.state.directorVersion) {
       this.#ledger.remember({ directorVersion: targets.version });
     }
-    const { campaign } = targets;
-    if (campaign !== null && campaign !== this.#ledger.state.concluded) this.#upkeep.interrupt();
+    const { phase, campaign, concluded } = this.#ledger.state;
+    const before = phase === "idle" ? concluded : campaign;
+    if (targets.campaign !== null && targets.campaign !== before) this.#upkeep.interrupt();
     if (this.#superseded()) this.#preparation.stop();
     this.#ledger.show();
     this.#wake.ring();
@@ -331,13 +317,9 @@ export class Gateway implements EcuListener {
     this.#ledger.take("withdrawn", { result: null });
   }
 
-  #decline(): void {
-    this.#ledger.setAll("declined", failureReport("declined"));
-    this.#ledger.take("declined", { concluded: this.#ledger.state.campaign });
-  }
-
   #command(command: HmiCommand): void {
     if (!this.#consent.take(command)) return;
+    if ("campaign" in command) this.#upkeep.interrupt(); // An answer does not wait for a slow line.
     if (command.command === "checkNow") this.#director.look();
     if (command.command === "acknowledge" && this.#ledger.state.result !== null) {
       this.#ledger.remember({ result: null });

@@ -16,6 +16,7 @@ import {
   FailureReport,
   Instant,
   LengthBytes,
+  ReleaseId,
   Sha256Hex,
   V1,
   Version,
@@ -24,7 +25,7 @@ import { DirectorTargets } from "shared/protocol/director.ts";
 import type { Disk } from "vehicle/ports.ts";
 import { DurableArea } from "vehicle/storage/durable_area.ts";
 import type { RecordHealth } from "vehicle/storage/sector_record.ts";
-import type { GatewayRecords } from "./scrub.ts";
+import type { GatewayRecord, GatewayRecords } from "./scrub.ts";
 import { type Phase, UPDATE } from "./update_table.ts";
 
 /** One ECU in the journal. */
@@ -84,6 +85,14 @@ export const JournalState = z.object({
   starts: z.number().int(),
   /** What each ECU is to run: its boot record is made of this when both copies are lost. */
   settled: z.record(EcuSerial, JournalImage).optional(),
+  /** What the release that each ECU confirmed needs beside it. */
+  needs: z.record(
+    EcuSerial,
+    z.object({
+      counter: Counter,
+      needs: z.array(z.object({ release: ReleaseId, counter: Counter.nullable() })),
+    }),
+  ).optional(),
   /** ECUs that go back together, since rot took a part that cannot be healed (decision 0011). */
   retreat: z.array(EcuSerial).optional(),
 });
@@ -120,6 +129,20 @@ const SECTORS = AREAS_AT + 2 * JOURNAL_SECTORS + 2 * TARGETS_SECTORS;
 
 /** The gateway's disk, in bytes. Earlier versions had room for a patch behind it. */
 export const GATEWAY_DISK_BYTES: number = SECTORS * 512;
+
+/** The same without the words that only people read. */
+function terse(state: JournalState): JournalState {
+  const ecus = Object.entries(state.ecus).map(([serial, { failure, ...ecu }]) =>
+    [serial, { ...ecu, failure: failure && { ...failure, message: "" } }] as const
+  );
+  const { result } = state;
+  const changes = result?.changes.map((change) => ({ ...change, changes: "" })) ?? [];
+  return {
+    ...state,
+    ecus: Object.fromEntries(ecus),
+    result: result && { ...result, changes },
+  };
+}
 
 /** The gateway's durable memory. */
 export class Journal implements GatewayRecords {
@@ -171,7 +194,10 @@ export class Journal implements GatewayRecords {
 
   /** Remembers; durable when this returns. */
   write(state: JournalState): void {
-    this.#journal.write(new TextEncoder().encode(JSON.stringify(state)));
+    const whole = new TextEncoder().encode(JSON.stringify(state));
+    const fits = whole.length <= JOURNAL_SECTORS * 512;
+    // Sixty-four notes and verdicts may be longer than all else, and no update may end by them.
+    this.#journal.write(fits ? whole : new TextEncoder().encode(JSON.stringify(terse(state))));
   }
 
   /** The Director targets under way, or `undefined` before the first. */
@@ -191,16 +217,17 @@ export class Journal implements GatewayRecords {
     this.#targets.even();
   }
 
-  look(repair: boolean): { readonly record: string; readonly health: RecordHealth }[] {
+  look(repair: boolean): GatewayRecord[] {
     const areas = [["journal", this.#journal], ["targets", this.#targets]] as const;
     return areas.map(([record, area]) => {
-      const health = area.health();
-      if (repair || health === "rotten") area.even();
-      if (record === "targets" && health === "lost") area.write(new Uint8Array(0)); // Kept whole again.
-      if (record !== "journal" || this.#atFirst === undefined) return { record, health };
-      const atFirst = this.#atFirst;
-      this.#atFirst = undefined; // Told once.
-      return { record, health: atFirst };
+      const found = area.health();
+      if (repair || found === "rotten") area.even();
+      if (record === "targets" && found === "lost") area.write(new Uint8Array(0)); // Kept whole again.
+      const now = area.health();
+      const whole = now !== "rotten" && now !== "lost";
+      const health = record === "journal" ? this.#atFirst ?? found : found;
+      if (record === "journal") this.#atFirst = undefined; // Told once.
+      return { record, health, whole };
     });
   }
 }

@@ -6,10 +6,11 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
-import { MAX_STORAGE_ATTEMPTS } from "shared/limits.ts";
+import { HEAL_WORN_MAX_MS, MAX_STORAGE_ATTEMPTS } from "shared/limits.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { Member } from "./commit.ts";
+import { HealPatience } from "./heal_patience.ts";
 import type { Ledger } from "./ledger.ts";
 import { isLoss, type Patience } from "./patience.ts";
 import { type PlanStep, planStep, planUpdate } from "./plan.ts";
@@ -33,6 +34,9 @@ export class Preparation {
   #work = new AbortController();
   /** How often storage failed since a slot was last filled or given up. */
   #storageFaults = 0;
+  /** How often slots are filled again beyond the commit point, and why the last time was in vain. */
+  readonly #refills: HealPatience;
+  readonly #refilled = new Map<string, UpdateFailure>();
 
   /**
    * @param parts What it works with.
@@ -43,6 +47,7 @@ export class Preparation {
     this.#parts = parts;
     this.#ledger = ledger;
     this.#patience = patience;
+    this.#refills = new HealPatience(parts.clock);
   }
 
   /** A newer offer took the place of the one that is prepared. */
@@ -118,12 +123,25 @@ export class Preparation {
    *
    * @param member The ECU.
    * @param signal Ends it.
+   * @throws {UpdateFailure} Why it did not hold the last time, while it is too soon to try again.
    */
   async refill({ ecu: { serial } }: Member, signal: AbortSignal): Promise<void> {
     const target = this.#ledger.targets!.ecus[serial]!;
     const step = planStep(await this.#ledger.roll.ask(serial), target);
-    await this.#prepare(step, this.#ecu(serial), signal);
-    this.#ledger.progressEnds();
+    const last = this.#refilled.get(serial);
+    if (last !== undefined && this.#refills.leftMs(serial) > 0) throw last;
+    // A slot that is worn out never gets there: an image each minute would wear out the rest.
+    this.#refills.tried(serial, HEAL_WORN_MAX_MS);
+    const message = `Cannot fill the slot of ${serial} again yet: it was filled, and did not hold`;
+    this.#refilled.set(serial, new UpdateFailure("slotDigestDiffers", serial, message));
+    try {
+      await this.#prepare(step, this.#ecu(serial), signal);
+    } catch (error) {
+      if (error instanceof UpdateFailure) this.#refilled.set(serial, error);
+      throw error;
+    } finally {
+      this.#ledger.progressEnds();
+    }
   }
 
   #ecu(serial: string): EcuPort {

@@ -15,10 +15,17 @@ import type { Findings, RotPlace } from "./findings.ts";
 /** Pause after each step, so that the rate holds. */
 const STEP_PAUSE_MS = (SCRUB_STEP_BYTES / SCRUB_BYTES_PER_SECOND) * 1000;
 
+/** One record of the gateway. */
+export interface GatewayRecord {
+  readonly record: string;
+  readonly health: RecordHealth;
+  readonly whole: boolean;
+}
+
 /** The records of the gateway itself. */
 export interface GatewayRecords {
-  /** How they are; `repair` makes both copies the same first. */
-  look(repair: boolean): { readonly record: string; readonly health: RecordHealth }[];
+  /** How they were; `repair` makes both copies the same. And whether they are whole now. */
+  look(repair: boolean): GatewayRecord[];
 }
 
 /** What the scrub needs. */
@@ -82,8 +89,8 @@ export class Scrub {
    */
   records({ even }: { readonly even: boolean }): void {
     const { ecus, records } = this.#parts;
-    for (const { record, health } of records.look(even)) {
-      this.#judge({ ecu: "gateway", what: record }, health, true); // Whatever it was, it is written.
+    for (const { record, health, whole } of records.look(even)) {
+      this.#judge({ ecu: "gateway", what: record }, health, whole);
     }
     for (const ecu of ecus) {
       const before = ecu.care.records();

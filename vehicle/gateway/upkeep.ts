@@ -5,14 +5,24 @@
  * @module
  */
 import { UpdateFailure } from "shared/failure.ts";
-import { BACKOFF_MIN_MS, HEAL_BACKOFF_MAX_MS, MAX_TRIAL_LOGS, POLL_MS } from "shared/limits.ts";
+import {
+  BACKOFF_MIN_MS,
+  HEAL_BACKOFF_MAX_MS,
+  HEAL_WORN_MAX_MS,
+  MAX_SECURE_HEALS,
+  MAX_TRIAL_LOGS,
+  POLL_MS,
+  WHOLE_PATIENCE_MS,
+} from "shared/limits.ts";
 import type { FailureReport } from "shared/protocol/common.ts";
 import type { RotReport, TrialLog } from "shared/protocol/messages.ts";
 import type { EcuPort } from "vehicle/bus/ecu_port.ts";
 import type { WatchedSlot } from "vehicle/bus/slot_care.ts";
 import { Findings, type FindingsParts, placeOf, rotFailure } from "./findings.ts";
 import { type HealParts, healSlot } from "./heal.ts";
+import { HealPatience } from "./heal_patience.ts";
 import type { JournalState } from "./journal.ts";
+import { lackOf } from "./kept_needs.ts";
 import type { RollCall } from "./roll_call.ts";
 import { type GatewayRecords, Scrub } from "./scrub.ts";
 import { isSame } from "./trial_view.ts";
@@ -29,11 +39,6 @@ export interface UpkeepParts extends HealParts, FindingsParts {
   readonly mayRestart: () => boolean;
 }
 
-interface Patience {
-  readonly atMs: number;
-  readonly pauseMs: number;
-}
-
 /** Failures that say more about why a slot stays rotten than that it is. */
 const TELLING = ["healSourceMissing", "storageFailed", "storageFull", "leafDiffers", "slotRotten"];
 
@@ -45,10 +50,11 @@ export class Upkeep {
   readonly #retreat: Retreat;
   /** Slots that the scrub found rotten: ECU and slot. */
   readonly #rotten = new Set<string>();
-  readonly #patience = new Map<string, Patience>();
+  readonly #patience: HealPatience;
   /** ECUs whose slot was healed and that do not run it yet. */
   readonly #revived = new Set<string>();
   #lastTrouble = "";
+  #mixedSinceMs: number | undefined;
   /** Ends a step, however long the line takes. */
   #pause = new AbortController();
 
@@ -57,6 +63,7 @@ export class Upkeep {
     this.#parts = parts;
     this.findings = new Findings(parts);
     this.#retreat = new Retreat(parts);
+    this.#patience = new HealPatience(parts.clock);
     this.#scrub = new Scrub({
       ...parts,
       findings: this.findings,
@@ -126,6 +133,7 @@ export class Upkeep {
     options: { readonly patient?: boolean } = {},
   ): Promise<void> {
     const { clock } = this.#parts;
+    let heals = 0;
     for (let pauseMs = BACKOFF_MIN_MS;; pauseMs = Math.min(2 * pauseMs, HEAL_BACKOFF_MAX_MS)) {
       try {
         return await ecu.proveFallback(signal);
@@ -135,9 +143,14 @@ export class Upkeep {
           throw unsound;
         }
         if (watched === undefined) throw unsound;
+        if (++heals > MAX_SECURE_HEALS) {
+          const message = `${unsound.message}, ${MAX_SECURE_HEALS} times after it was healed`;
+          throw new UpdateFailure("fallbackUnsound", ecu.serial, message);
+        }
         this.findings.rotten(placeOf(ecu, watched), rotFailure(ecu, watched));
         const why = await this.#tryToHeal(ecu, watched, signal);
         if (why === undefined) continue;
+        if (why.kind.stage === "download") heals--; // Nothing was written.
         if (options.patient !== true || why.kind.stage !== "download") {
           const message = `${unsound.message}, and it cannot be healed: ${why.message}`;
           throw new UpdateFailure("fallbackUnsound", ecu.serial, message, { cause: why });
@@ -147,14 +160,31 @@ export class Upkeep {
     }
   }
 
-  /** Rot has left the vehicle with half a bundle, or with an ECU that lost what it ran. */
+  /**
+   * Rot has left the vehicle with half a bundle, with an ECU that lost what it ran, or with a release
+   * that runs without what it needs.
+   */
   get mixed(): boolean {
     const { roll, state } = this.#parts;
-    const { members, retreat } = state();
-    return retreat !== undefined ||
+    const { members, retreat, needs } = state();
+    return retreat !== undefined || lackOf(needs, roll.all()) !== undefined ||
       this.#strays().some(({ ecu: { serial } }) =>
         roll.of(serial).running === null || (members.length > 1 && members.includes(serial))
       );
+  }
+
+  /**
+   * Whether an offer is to wait, since rot has left the vehicle in parts, and it may be whole soon:
+   * a release that failed now would leave it in parts for good.
+   */
+  delays(): boolean {
+    if (!this.mixed) {
+      this.#mixedSinceMs = undefined;
+      return false;
+    }
+    const now = this.#parts.clock.monotonic();
+    this.#mixedSinceMs ??= now;
+    return now - this.#mixedSinceMs < WHOLE_PATIENCE_MS;
   }
 
   /** For the report. */
@@ -199,15 +229,14 @@ export class Upkeep {
 
   /** @returns Milliseconds until it may be tried again. */
   async #heal(ecu: EcuPort, watched: WatchedSlot, signal: AbortSignal): Promise<number> {
-    const { clock } = this.#parts;
     const key = keyOf(ecu, watched);
-    const { atMs, pauseMs } = this.#patience.get(key) ?? { atMs: 0, pauseMs: BACKOFF_MIN_MS };
-    if (clock.monotonic() < atMs) return atMs - clock.monotonic();
+    const leftMs = this.#patience.leftMs(key);
+    if (leftMs > 0) return leftMs;
     this.findings.rotten(placeOf(ecu, watched), rotFailure(ecu, watched));
     const why = await this.#tryToHeal(ecu, watched, signal);
+    const wears = why === undefined || why.failure === "storageFailed";
+    const pauseMs = this.#patience.tried(key, wears ? HEAL_WORN_MAX_MS : HEAL_BACKOFF_MAX_MS);
     if (why === undefined) return 0;
-    const next = { atMs: clock.monotonic() + pauseMs, pauseMs: 2 * pauseMs };
-    this.#patience.set(key, { ...next, pauseMs: Math.min(next.pauseMs, HEAL_BACKOFF_MAX_MS) });
     this.#retreat.failed();
     return pauseMs;
   }
@@ -228,7 +257,6 @@ export class Upkeep {
         : `slot ${watched.slot} of ${ecu.serial} was healed: ${leaves} leaves from the server`;
       this.findings.healed(placeOf(ecu, watched), note);
       this.#rotten.delete(key);
-      this.#patience.delete(key);
       this.#parts.roll.changed(ecu.serial);
       if (watched.condemned) this.#revived.add(ecu.serial);
       return undefined;
@@ -267,7 +295,7 @@ export class Upkeep {
       await ecu.restart();
       const { running } = await roll.ask(ecu.serial);
       this.#revived.delete(ecu.serial);
-      if (running !== null && isSame(running.image, image)) this.#patience.delete(ecu.serial);
+      if (running !== null && isSame(running.image, image)) this.#patience.ends(ecu.serial);
       else this.#retreat.failed(); // Its slot cannot be read, say: that is not healed by leaves.
       return true;
     }
@@ -276,11 +304,8 @@ export class Upkeep {
 
   /** A restart that does not help is tried again with growing pauses. */
   #mayTry({ serial }: EcuPort): boolean {
-    const now = this.#parts.clock.monotonic();
-    const { atMs, pauseMs } = this.#patience.get(serial) ?? { atMs: 0, pauseMs: BACKOFF_MIN_MS };
-    if (now < atMs) return false;
-    const longer = Math.min(2 * pauseMs, HEAL_BACKOFF_MAX_MS);
-    this.#patience.set(serial, { atMs: now + pauseMs, pauseMs: longer });
+    if (this.#patience.leftMs(serial) > 0) return false;
+    this.#patience.tried(serial, HEAL_BACKOFF_MAX_MS);
     return true;
   }
 

@@ -85,16 +85,13 @@ export async function adoptImage(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<"A" | "B" | undefined> {
   for (const slot of ["A", "B"] as const) {
+    if (!await isSound(ecu, { slot, image }, { clock, signal })) continue;
+    // Named only where it is: a cut must not leave the loader with the wrong slot.
     ecu.care.adopt(slot, image);
-    const steps = ecu.care.restore(slot, image);
-    for (let step = steps.next();; step = steps.next()) {
-      if (step.done) {
-        if (step.value) return slot;
-        break;
-      }
-      await clock.sleep(0, signal);
-    }
+    await isSound(ecu, { slot, image }, { clock, signal }); // Takes it into service.
+    return slot;
   }
+  ecu.care.adopt("A", image);
   return undefined;
 }
 
@@ -235,7 +232,7 @@ function byCounter(a: WatchedSlot, b: WatchedSlot): number {
 
 async function isSound(
   ecu: EcuPort,
-  { slot, image }: WatchedSlot,
+  { slot, image }: Pick<WatchedSlot, "slot" | "image">,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<boolean> {
   const steps = ecu.care.restore(slot, image);
