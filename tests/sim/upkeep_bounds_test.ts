@@ -90,8 +90,8 @@ Deno.test("a leaf that the medium never keeps costs fewer and fewer writes", asy
 Deno.test("a record of the gateway that the medium does not keep is told once, and not as healed", async () => {
   const vehicle = await updated();
   const disk = vehicle.power.gateway;
-  disk.flip(33, 100);
-  disk.worn.set(33, Infinity);
+  disk.flip(40, 100);
+  disk.worn.set(40, Infinity);
   await vehicle.pass(30 * 60_000);
   assertEquals(toldFailures(vehicle, "gateway"), ["recordRotten"]);
   assertEquals(toldNotes(vehicle, "gateway"), []);
