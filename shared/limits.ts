@@ -218,3 +218,14 @@ export const VEHICLE_SILENCE_MS = 300_000;
 export const SERVER_SILENCE_MS = 120_000;
 /** How often a supervisor asks for a sign of life. */
 export const SIGN_OF_LIFE_MS = 5_000;
+
+/** Root metadata, a role's keys: the bound of TUF clients; ours take under 4 KiB. */
+export const MAX_ROOT_BYTES = 512_000;
+/** Root rotations that one refresh follows (TUF 5.3.3): one a month for twenty years. */
+export const MAX_ROOT_ROTATIONS = 256;
+/** Timestamp metadata: the bound of TUF clients, and small enough to travel in an announcement. */
+export const MAX_TIMESTAMP_BYTES = 16_384;
+/** Snapshot metadata: the bound of TUF clients; ours names two roles. */
+export const MAX_SNAPSHOT_BYTES = 2_000_000;
+/** Targets metadata, delegated ones too: the bound of TUF clients; 3000 releases with long notes. */
+export const MAX_TARGETS_BYTES = 5_000_000;
