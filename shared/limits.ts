@@ -229,3 +229,11 @@ export const MAX_TIMESTAMP_BYTES = 16_384;
 export const MAX_SNAPSHOT_BYTES = 2_000_000;
 /** Targets metadata, delegated ones too: the bound of TUF clients; 3000 releases with long notes. */
 export const MAX_TARGETS_BYTES = 5_000_000;
+/** Delegated roles that one search of a target visits (TUF 5.6.7.1); ours has one. */
+export const MAX_DELEGATIONS = 32;
+/** Keys of one role, and signatures of one file: each may cost a verification of the whole file. */
+export const MAX_ROLE_KEYS = 64;
+/** Name of a delegated role: percent-encoded it is part of a file name, which has 255 bytes. */
+export const MAX_ROLE_NAME_CHARS = 64;
+/** Nesting of metadata: ours needs 7, what later versions add may be some levels deeper. */
+export const MAX_METADATA_DEPTH = 16;

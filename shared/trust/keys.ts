@@ -1,0 +1,162 @@
+/**
+ * Who may sign a role, and how many of them did.
+ *
+ * @module
+ */
+import { constants, createPublicKey, verify } from "node:crypto";
+import { canonicalize } from "@tufjs/canonical-json";
+import { Key, Signature } from "@tufjs/models";
+import { MAX_ROLE_KEYS } from "../limits.ts";
+import { isObject, type JsonObject, type MetadataDocument, own, refusal } from "./document.ts";
+
+/** How a signature may be made. */
+export type Scheme = "ed25519" | "rsassa-pss" | "ecdsa";
+
+/** What the product accepts. The others are for repositories of other makers. */
+export const PRODUCT_SCHEMES: readonly Scheme[] = ["ed25519"];
+/** What the public conformance suite asks for. */
+export const ALL_SCHEMES: readonly Scheme[] = ["ed25519", "rsassa-pss", "ecdsa"];
+
+/** The keys of one role, as its delegator names them. */
+export interface RoleKeys {
+  readonly name: string;
+  /** By key id; only those that the role lists. */
+  readonly keys: ReadonlyMap<string, Key>;
+  readonly threshold: number;
+}
+
+/**
+ * The keys of a role.
+ *
+ * @param name The role.
+ * @param role Its entry: `keyids` and `threshold`.
+ * @param keys All keys of the delegator, by key id.
+ * @returns The role's own.
+ * @throws {UpdateFailure} `metadataInvalid` if it cannot be read.
+ */
+export function readRoleKeys(name: string, role: JsonObject, keys: JsonObject): RoleKeys {
+  const { keyids, threshold } = role;
+  if (!Array.isArray(keyids) || !keyids.every((id) => typeof id === "string")) {
+    throw refusal(name, "its role has no list of key ids");
+  }
+  if (keyids.length > MAX_ROLE_KEYS) {
+    throw refusal(name, `its role has ${keyids.length} keys, at most ${MAX_ROLE_KEYS}`);
+  }
+  // Listed twice it could count twice in a careless reader; nobody writes it by honest means.
+  if (new Set(keyids).size !== keyids.length) throw refusal(name, "its role lists a key id twice");
+  if (!Number.isSafeInteger(threshold) || (threshold as number) < 1) {
+    throw refusal(name, `its threshold is ${JSON.stringify(threshold)}`);
+  }
+  const known = new Map<string, Key>();
+  for (const id of keyids as readonly string[]) {
+    const key = own(keys, id);
+    if (key === undefined) continue; // TUF 6.1: a key may be gone; it signs nothing then.
+    known.set(id, readKey(name, id, key));
+  }
+  return { name, keys: known, threshold: threshold as number };
+}
+
+/**
+ * Whether two sets of keys are the same, whatever they are called.
+ *
+ * @param a One role.
+ * @param b The other.
+ * @returns Whether the same keys sign.
+ */
+export function sameKeys(a: RoleKeys, b: RoleKeys): boolean {
+  const [one, other] = [a, b].map(({ keys }) => new Set([...keys.values()].map(material)));
+  return one!.size === other!.size && [...one!].every((key) => other!.has(key));
+}
+
+/**
+ * Checks that enough keys of a role have signed. TUF 5.3.4, 5.4.2, 5.5.3, 5.6.3: each key
+ * contributes one signature at most; so does one that is listed under two key ids.
+ *
+ * @param document What is signed.
+ * @param role Who must have signed it.
+ * @param schemes How they may.
+ * @param delegator Who says so, for the message.
+ * @throws {UpdateFailure} `metadataUnsigned` if fewer than the threshold did.
+ */
+export function checkSigned(
+  document: MetadataDocument,
+  role: RoleKeys,
+  { schemes, delegator }: { readonly schemes: readonly Scheme[]; readonly delegator: string },
+): void {
+  const signers = new Set<string>();
+  for (const [id, key] of role.keys) {
+    const signature = document.signatures.get(id);
+    if (signature === undefined || signers.has(material(key))) continue;
+    const scheme = schemeOf(key);
+    if (scheme === undefined || !schemes.includes(scheme)) continue;
+    if (verifies(key, scheme, document, signature)) signers.add(material(key));
+  }
+  if (signers.size < role.threshold) {
+    throw refusal(
+      document.name,
+      `${signers.size} keys that ${delegator} names have signed it, ${role.threshold} must`,
+      "metadataUnsigned",
+    );
+  }
+}
+
+function readKey(name: string, id: string, key: unknown): Key {
+  if (!isObject(key)) throw refusal(name, `key "${id}" is no object`);
+  try {
+    return Key.fromJSON(id, key as Parameters<typeof Key.fromJSON>[1]);
+  } catch (cause) {
+    const message = `key "${id}" cannot be read: ${(cause as Error).message}`;
+    throw refusal(name, message, "metadataInvalid", { cause });
+  }
+}
+
+/** The key itself, without its id. Hex may be written in either case. */
+function material(key: Key): string {
+  const text = key.keyVal.public ?? "";
+  return `${key.keyType} ${/^[0-9a-f]+$/i.test(text) ? text.toLowerCase() : text.trim()}`;
+}
+
+function schemeOf({ keyType, scheme, keyVal }: Key): Scheme | undefined {
+  if (keyType === "ed25519") {
+    return scheme === "ed25519" && /^[0-9a-f]{64}$/i.test(keyVal.public ?? "")
+      ? "ed25519"
+      : undefined;
+  }
+  if (keyType === "rsa") return scheme.startsWith("rsassa-pss-sha") ? "rsassa-pss" : undefined;
+  return keyType.startsWith("ecdsa") ? "ecdsa" : undefined;
+}
+
+/** Every error means that the signature proves nothing: keys and signatures are anybody's. */
+function verifies(
+  key: Key,
+  scheme: Scheme,
+  { signed }: MetadataDocument,
+  sig: string,
+): boolean {
+  if (!/^([0-9a-f]{2})+$/i.test(sig)) return false; // Buffer.from() would stop at the first other.
+  try {
+    if (scheme === "rsassa-pss") return verifiesPss(key, signed, sig);
+    const signature = new Signature({ keyID: key.keyID, sig });
+    // The signed part as it came stands in for a model of it.
+    const subject = { signatures: { [key.keyID]: signature }, signed: { toJSON: () => signed } };
+    key.verifySignature(subject as unknown as Parameters<Key["verifySignature"]>[0]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The model names no salt length, and Deno then takes the longest only; others use the digest's. */
+function verifiesPss(key: Key, signed: JsonObject, sig: string): boolean {
+  const hash = /^rsassa-pss-(sha256|sha384|sha512)$/.exec(key.scheme)?.[1];
+  if (hash === undefined || !(key.keyVal.public ?? "").startsWith("-----BEGIN PUBLIC KEY-----")) {
+    return false;
+  }
+  const options = {
+    key: createPublicKey(key.keyVal.public!),
+    padding: constants.RSA_PKCS1_PSS_PADDING,
+    saltLength: constants.RSA_PSS_SALTLEN_AUTO,
+  };
+  const text = new TextEncoder().encode(canonicalize(signed));
+  return verify(hash, text, options, Buffer.from(sig, "hex"));
+}
