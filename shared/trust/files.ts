@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { MetaFile, TargetFile } from "@tufjs/models";
+import { MetaFile, TargetFile } from "@tufjs/models/dist/file.js";
 import { UpdateFailure } from "../failure.ts";
 import { isCount, isObject, type Json, refusal } from "./document.ts";
 

@@ -1,11 +1,15 @@
 /**
  * Who may sign a role, and how many of them did.
  *
+ * The models are taken file by file here and in `files.ts`: their index loads a glob library that
+ * reads the environment, and pure code has no right to that.
+ *
  * @module
  */
 import { constants, createPublicKey, verify } from "node:crypto";
 import { canonicalize } from "@tufjs/canonical-json";
-import { Key, Signature } from "@tufjs/models";
+import { Key } from "@tufjs/models/dist/key.js";
+import { Signature } from "@tufjs/models/dist/signature.js";
 import { MAX_ROLE_KEYS } from "../limits.ts";
 import { isObject, type JsonObject, type MetadataDocument, own, refusal } from "./document.ts";
 
@@ -50,7 +54,7 @@ export function readRoleKeys(name: string, role: JsonObject, keys: JsonObject): 
   const known = new Map<string, Key>();
   for (const id of keyids as readonly string[]) {
     const key = own(keys, id);
-    if (key === undefined) continue; // TUF 6.1: a key may be gone; it signs nothing then.
+    if (key === undefined) continue; // A key may be gone; it signs nothing then.
     known.set(id, readKey(name, id, key));
   }
   return { name, keys: known, threshold: threshold as number };
