@@ -11,7 +11,7 @@ import { MAX_DELEGATIONS, MAX_ROOT_ROTATIONS } from "../limits.ts";
 import { refusal } from "./document.ts";
 import type { SignedTarget } from "./files.ts";
 import { PRODUCT_SCHEMES, type RoleKeys, type Scheme } from "./keys.ts";
-import type { MetadataSource, MetadataStore } from "./ports.ts";
+import type { MetadataSource, MetadataStore, StoreChange } from "./ports.ts";
 import type { TargetsRole } from "./roles.ts";
 import { MAX_BYTES, TrustedSet } from "./trusted_set.ts";
 
@@ -27,6 +27,12 @@ export interface ClientOptions {
   readonly verification?: "full" | "partial";
   /** Signatures it accepts; ed25519 unless said otherwise. */
   readonly schemes?: readonly Scheme[];
+  /**
+   * Throws if top-level targets, though well signed, are not for this client. With it nothing but
+   * roots is stored before it has agreed, and then all roles at once: the Director's keys sign for
+   * every vehicle, and versions of another one must not become a measure here.
+   */
+  readonly scope?: (targets: TargetsRole) => void;
 }
 
 /** Keeps up with one repository. One update at a time. */
@@ -35,6 +41,9 @@ export class MetadataClient {
   readonly #store: MetadataStore;
   readonly #partial: boolean;
   readonly #schemes: readonly Scheme[];
+  readonly #scope: ((targets: TargetsRole) => void) | undefined;
+  /** What is stored when the scope has agreed. */
+  readonly #staged: StoreChange[] = [];
   #set: TrustedSet | undefined;
 
   /**
@@ -46,6 +55,7 @@ export class MetadataClient {
     this.#store = store;
     this.#partial = options.verification === "partial";
     this.#schemes = options.schemes ?? PRODUCT_SCHEMES;
+    this.#scope = options.scope;
   }
 
   /**
@@ -78,6 +88,7 @@ export class MetadataClient {
    */
   async refresh(startAt: Millis): Promise<TrustedSet> {
     this.#set = undefined;
+    this.#staged.length = 0;
     const set = this.#begun(startAt);
     await this.#updateRoot(set);
     if (this.#partial) await this.#updateLoneTargets(set);
@@ -86,6 +97,8 @@ export class MetadataClient {
       await this.#updateSnapshot(set);
       await this.#updateTargets(set);
     }
+    this.#scope?.(set.targets!);
+    if (this.#staged.length > 0) this.#store.commit(this.#staged.splice(0));
     this.#set = set;
     return set;
   }
@@ -108,6 +121,7 @@ export class MetadataClient {
       set.addSnapshot(this.#stored("snapshot"));
       set.addTargets(this.#stored("targets"));
     }
+    this.#scope?.(set.targets!);
     this.#set = set;
     return set;
   }
@@ -199,7 +213,7 @@ export class MetadataClient {
   /** TUF 5.4. */
   async #updateTimestamp(set: TrustedSet): Promise<void> {
     const bytes = await this.#promised("timestamp.json", MAX_BYTES.timestamp); // 5.4.1
-    if (set.addTimestamp(bytes)) this.#store.commit([["timestamp", bytes]]); // 5.4.5
+    if (set.addTimestamp(bytes)) this.#keep("timestamp", bytes); // 5.4.5
   }
 
   /** TUF 5.5. */
@@ -211,7 +225,7 @@ export class MetadataClient {
     const maxBytes = Math.min(length ?? Infinity, MAX_BYTES.snapshot);
     const bytes = await this.#promised(file, maxBytes); // 5.5.1
     set.addSnapshot(bytes);
-    this.#store.commit([["snapshot", bytes]]); // 5.5.7
+    this.#keep("snapshot", bytes); // 5.5.7
   }
 
   /** TUF 5.6.1 to 5.6.6. */
@@ -220,12 +234,12 @@ export class MetadataClient {
     if (stored !== undefined && succeeds(() => set.addTargets(stored))) return;
     const bytes = await this.#fetchTargets(set, "targets");
     set.addTargets(bytes);
-    this.#store.commit([["targets", bytes]]); // 5.6.6
+    this.#keep("targets", bytes); // 5.6.6
   }
 
   async #updateLoneTargets(set: TrustedSet): Promise<void> {
     const bytes = await this.#promised("targets.json", MAX_BYTES.targets);
-    if (set.addLoneTargets(bytes)) this.#store.commit([["targets", bytes]]);
+    if (set.addLoneTargets(bytes)) this.#keep("targets", bytes);
   }
 
   async #delegated(
@@ -274,6 +288,11 @@ export class MetadataClient {
       throw refusal(file, found, "metadataTooLarge");
     }
     return bytes;
+  }
+
+  #keep(role: string, bytes: Uint8Array): void {
+    if (this.#scope === undefined) this.#store.commit([[role, bytes]]);
+    else this.#staged.push([role, bytes]);
   }
 
   #stored(role: string): Uint8Array {
