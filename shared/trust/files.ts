@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { MetaFile, TargetFile } from "@tufjs/models/dist/file.js";
-import { UpdateFailure } from "../failure.ts";
+import type { UpdateFailure } from "../failure.ts";
 import { isCount, isObject, type Json, refusal } from "./document.ts";
 
 /** Digests that are strong enough; others are passed over, but never enough by themselves. */

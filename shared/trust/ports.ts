@@ -15,7 +15,7 @@ export interface MetadataSource {
    * @throws {UpdateFailure} Of stage `download` if nothing could be had, `metadataTooLarge` if
    * there is more, `metadataTooSlow` if it trickles.
    */
-  fetch(file: string, maxBytes: number): Promise<Uint8Array | undefined>;
+  readonly fetch: (file: string, maxBytes: number) => Promise<Uint8Array | undefined>;
 }
 
 /** One change of what is stored: a role's file, or `null` to forget it. */

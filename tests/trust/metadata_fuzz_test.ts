@@ -6,8 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert/mod.js";
 import fc from "fast-check";
-import { NOW, TestRepository } from "./repository.ts";
-import { type Loose } from "./repository.ts";
+import { type Loose, NOW, TestRepository } from "./repository.ts";
 import { outcome, TrustWorld } from "./world.ts";
 
 const PATH = "ivi-rpi4/1.0.0";
