@@ -237,3 +237,5 @@ export const MAX_ROLE_KEYS = 64;
 export const MAX_ROLE_NAME_CHARS = 64;
 /** Nesting of metadata: ours needs 7, what later versions add may be some levels deeper. */
 export const MAX_METADATA_DEPTH = 16;
+/** Server and vehicle may be so far apart by honest means: an hour is a wrong time zone's, or a day's drift. */
+export const CLOCK_SKEW_MS = 60 * 60_000;

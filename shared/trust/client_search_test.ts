@@ -40,6 +40,47 @@ Deno.test("5.6.7.2.1: behind a terminating delegation nobody is asked", async ()
   assertEquals(await world.find("shared"), "nobody");
 });
 
+Deno.test("5.6.7.2.1: that holds for everybody further up, too", async () => {
+  const world = new TrustWorld();
+  const { repository } = world;
+  repository.delegate("targets", "first");
+  repository.delegate("targets", "second");
+  repository.delegate("first", "last", { terminating: true });
+  repository.target("second", "shared", CONTENT);
+  repository.publish("last", "first", "second", "targets");
+  assertEquals(await world.find("shared"), "nobody");
+});
+
+Deno.test("5.6.7.1: a role is visited once, however often it is delegated to", async () => {
+  const world = new TrustWorld();
+  const { repository } = world;
+  repository.delegate("targets", "a");
+  repository.delegate("a", "b");
+  repository.delegate("b", "a");
+  repository.delegate("targets", "b");
+  repository.publish("a", "b", "targets");
+  assertEquals(await world.find("nowhere"), "nobody");
+  assertEquals(repository.asked.slice(4), ["1.a.json", "1.b.json"]);
+});
+
+Deno.test("a target or a file without a digest that counts is refused", async () => {
+  for (
+    const hashes of [{}, { md5: "0".repeat(32) }, { sha256: "0".repeat(63) }, { sha512: "" }, 5]
+  ) {
+    const world = new TrustWorld();
+    const { repository } = world;
+    repository.target("targets", "abc", CONTENT);
+    repository.part("targets").targets.abc.hashes = hashes;
+    repository.publish("targets");
+    assertEquals(await world.find("abc"), "metadataInvalid", JSON.stringify(hashes));
+    delete repository.part("targets").targets.abc;
+    repository.publish("targets");
+    repository.part("timestamp").meta["snapshot.json"].hashes = hashes;
+    repository.sign("timestamp");
+    assertEquals(await world.refresh(), "metadataInvalid", JSON.stringify(hashes));
+  }
+});
+
 Deno.test("4.5: a role speaks only for paths that every role above it has trusted it with", async () => {
   const world = new TrustWorld();
   const { repository } = world;

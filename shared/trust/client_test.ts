@@ -183,24 +183,43 @@ Deno.test("5.5.4, 5.6.4: without hashes the version alone tells that files do no
   }
 });
 
-Deno.test("5.3.11: after the keys were renewed, versions that a thief drove up are forgotten", async () => {
-  for (const role of ["timestamp", "snapshot"] as const) {
+for (const role of ["timestamp", "snapshot"] as const) {
+  Deno.test(`5.3.11: after the ${role} key was renewed, versions that a thief drove up are forgotten`, async () => {
     const world = new TrustWorld();
     const { repository } = world;
     repository.part(role).version = 1_000_000;
     repository.publish(role);
     assertEquals(await world.refresh(), "trusted");
-    repository.rotate("timestamp");
-    repository.rotate("snapshot");
-    for (const part of ["timestamp", "snapshot"]) repository.part(part).version = 5;
+    repository.rotate(role);
+    repository.part(role).version = 5;
     repository.publish("root", "snapshot");
     const commits = world.store.commits.length;
     assertEquals(await world.refresh(), "trusted");
     assertEquals(world.store.versions()[role], 6);
     // In one step with the root, or a power cut between them would keep the thief's versions.
     assertEquals(world.store.commits[commits], ["root", "-timestamp", "-snapshot"]);
-  }
-});
+  });
+}
+
+for (const verification of ["full", "partial"] as const) {
+  Deno.test(`5.3.11: one key of two taken away is a renewal as well, with ${verification} verification`, async () => {
+    const world = new TrustWorld({ verification });
+    const { repository } = world;
+    const role = verification === "full" ? "timestamp" : "targets";
+    const kept = repository.keys.get(role)!;
+    repository.keys.set(role, [...kept, new TestKey()]);
+    repository.publish("root");
+    repository.part(role).version = 1000;
+    repository.publish(role); // By both: what stays would vouch for it still.
+    assertEquals(await world.refresh(), "trusted");
+    assertEquals(world.store.versions()[role], 1001);
+    repository.keys.set(role, kept);
+    repository.part(role).version = 5;
+    repository.publish("root", role);
+    assertEquals(await world.refresh(), "trusted");
+    assertEquals(world.store.versions()[role], 6);
+  });
+}
 
 Deno.test("5.3.11: a thief who keeps the old keys is not believed again after they were renewed", async () => {
   const world = new TrustWorld();
@@ -272,6 +291,17 @@ Deno.test("verifyStored() proves what is stored again, also when it has expired 
   // As of a later start it has expired.
   const later = Date.parse(daysOn(2));
   assertEquals(await outcome(() => client.verifyStored(later)), "metadataExpired");
+  const expiring = world.client();
+  for (const role of ["timestamp", "snapshot", "targets"]) {
+    repository.part(role).expires = daysOn(500);
+  }
+  repository.publish("targets");
+  await expiring.refresh(NOW);
+  // Only the root has expired then.
+  assertEquals(
+    await outcome(() => expiring.verifyStored(Date.parse(daysOn(400)))),
+    "metadataExpired",
+  );
   for (const role of ["timestamp", "snapshot", "targets"]) {
     const kept = store.read(role)!;
     const rotten = kept.slice();
@@ -292,6 +322,7 @@ Deno.test("partial verification trusts root and targets, and goes back in nothin
   assertEquals(await world.refresh(), "trusted");
   assertEquals(repository.asked, ["2.root.json", "targets.json"]);
   assertEquals(world.store.versions(), { root: 1, targets: 2 });
+  assertEquals(await world.refresh(Date.parse(daysOn(30))), "metadataExpired", "the stored ones");
   repository.files.set("targets.json", old);
   assertEquals(await world.refresh(), "metadataRollback");
   repository.part("targets").expires = daysOn(-1);

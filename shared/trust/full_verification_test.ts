@@ -62,8 +62,18 @@ Deno.test("another vehicle's targets are refused, and leave no trace that could 
   const versions = ["timestamp", "snapshot", "targets"];
   for (const role of versions) fleet.director.part(role).version = 1000;
   fleet.publish();
-  assertEquals(await fleet.verify(), "metadataForeign");
+  const same = fleet.verification();
+  assertEquals(await outcome(() => same.verify(fleet.ecus)), "metadataForeign");
   assertEquals(fleet.stores.director.versions(), before);
+  const [foreign, honest] = [new Map(fleet.director.files), fleet.director.files];
+  honest.set("timestamp.json", fleet.stores.director.read("timestamp")!);
+  assertEquals(await outcome(() => same.verify(fleet.ecus)), "trusted"); // Nothing is new for it.
+  assertEquals(
+    fleet.stores.director.versions(),
+    before,
+    "nor is anything left of the first attempt",
+  );
+  honest.set("timestamp.json", foreign.get("timestamp.json")!);
   part.custom = { v: 1, vin: "WVWZZZ1KZAW000001" };
   for (const role of versions) fleet.director.part(role).version = 2;
   fleet.publish();

@@ -10,6 +10,7 @@
  */
 import { isoTime, type Millis } from "../clock.ts";
 import { UpdateFailure } from "../failure.ts";
+import { CLOCK_SKEW_MS } from "../limits.ts";
 import type { TrustedSet } from "./trusted_set.ts";
 
 /** Keeps the floor across power cuts. */
@@ -32,13 +33,14 @@ export interface JudgedTime {
  *
  * @param nowAt What the clock says.
  * @param floorAt The floor.
- * @returns The time, and `clockUntrusted` if the clock is behind.
+ * @returns The time, and `clockUntrusted` if the clock is further behind than clocks go apart.
  */
 export function judgeTime(nowAt: Millis, floorAt: Millis): JudgedTime {
-  if (nowAt >= floorAt) return { at: nowAt, distrust: null };
+  const at = Math.max(nowAt, floorAt);
+  if (floorAt - nowAt <= CLOCK_SKEW_MS) return { at, distrust: null };
   const message = `Cannot trust the clock: it says ${isoTime(nowAt)}, but metadata was signed at ` +
     `${isoTime(floorAt)} or later`;
-  return { at: floorAt, distrust: new UpdateFailure("clockUntrusted", "clock", message) };
+  return { at, distrust: new UpdateFailure("clockUntrusted", "clock", message) };
 }
 
 /**

@@ -48,6 +48,8 @@ export interface GatewayParts extends PrepareParts {
   readonly log: (line: string) => void;
   /** Why the run before this one ended, if it crashed. */
   readonly lastError?: LastError;
+  /** The last look at the signatures; without it there are none. */
+  readonly prove?: CommitParts["prove"];
   /** The size of a leaf; another one than the wire's in small worlds only. */
   readonly leafBytes?: number;
 }
@@ -206,6 +208,7 @@ export class Gateway implements EcuListener {
       patience: this.#patience,
       refill: (member) => this.#preparation.refill(member, signal),
       secure: (ecu) => this.#upkeep.secure(ecu, signal),
+      prove: this.#parts.prove,
     };
   }
 
