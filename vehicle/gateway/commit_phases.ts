@@ -36,7 +36,10 @@ export interface CommitParts {
   readonly refill: (member: Member) => Promise<void>;
   /** Gives an ECU a sound way back, or throws. */
   readonly secure: Secure;
-  /** Proves that releases are what their owner signed, as of the start of the update, or throws. */
+  /**
+   * The last look at the signatures, as of the start of the update: throws if a release is not what
+   * its owner signed. Without it there are none.
+   */
   readonly prove?:
     | ((releases: ReadonlyMap<string, ReleaseTarget>, startAt: Millis) => Promise<void>)
     | undefined;

@@ -35,7 +35,7 @@ import { upkeepOf } from "./upkeep_of.ts";
 import { Wake } from "./wake.ts";
 
 /** What the gateway is made of. */
-export interface GatewayParts extends PrepareParts {
+export interface GatewayParts extends PrepareParts, Pick<CommitParts, "prove"> {
   readonly vin: string;
   readonly journal: Journal;
   readonly ecus: readonly EcuPort[];
@@ -48,8 +48,6 @@ export interface GatewayParts extends PrepareParts {
   readonly log: (line: string) => void;
   /** Why the run before this one ended, if it crashed. */
   readonly lastError?: LastError;
-  /** The last look at the signatures; without it there are none. */
-  readonly prove?: CommitParts["prove"];
   /** The size of a leaf; another one than the wire's in small worlds only. */
   readonly leafBytes?: number;
 }
