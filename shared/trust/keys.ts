@@ -139,7 +139,7 @@ function verifies(
 ): boolean {
   if (!/^([0-9a-f]{2})+$/i.test(sig)) return false; // Buffer.from() would stop at the first other.
   try {
-    if (scheme === "rsassa-pss") return verifiesPss(key, signed, sig);
+    if (scheme !== "ed25519") return verifiesPem(key, signed, sig);
     const signature = new Signature({ keyID: key.keyID, sig });
     // The signed part as it came stands in for a model of it.
     const subject = { signatures: { [key.keyID]: signature }, signed: { toJSON: () => signed } };
@@ -150,17 +150,31 @@ function verifies(
   }
 }
 
-/** The model names no salt length, and Deno then takes the longest only; others use the digest's. */
-function verifiesPss(key: Key, signed: JsonObject, sig: string): boolean {
-  const hash = /^rsassa-pss-(sha256|sha384|sha512)$/.exec(key.scheme)?.[1];
-  if (hash === undefined || !(key.keyVal.public ?? "").startsWith("-----BEGIN PUBLIC KEY-----")) {
-    return false;
-  }
-  const options = {
-    key: createPublicKey(key.keyVal.public!),
-    padding: constants.RSA_PKCS1_PSS_PADDING,
-    saltLength: constants.RSA_PSS_SALTLEN_AUTO,
-  };
+/** Digests and curves by scheme. Deno 2.6 calls the curves otherwise than Node and Deno 2.9. */
+const CURVES: Readonly<Record<string, readonly [hash: string, ...names: string[]]>> = {
+  "ecdsa-sha2-nistp256": ["sha256", "prime256v1", "p256"],
+  "ecdsa-sha2-nistp384": ["sha384", "secp384r1", "p384"],
+};
+
+/**
+ * RSA and ECDSA, which only repositories of other makers use. The model names no salt length, and
+ * Deno then takes the longest only; it knows curves by one of their names only.
+ */
+function verifiesPem({ keyType, scheme, keyVal }: Key, signed: JsonObject, sig: string): boolean {
+  const pem = keyVal.public ?? "";
+  if (!pem.startsWith("-----BEGIN PUBLIC KEY-----")) return false;
+  const key = createPublicKey(pem);
   const text = new TextEncoder().encode(canonicalize(signed));
-  return verify(hash, text, options, Buffer.from(sig, "hex"));
+  const signature = Buffer.from(sig, "hex");
+  if (keyType === "rsa") {
+    const hash = /^rsassa-pss-(sha256|sha384|sha512)$/.exec(scheme)?.[1];
+    const [padding, saltLength] = [constants.RSA_PKCS1_PSS_PADDING, constants.RSA_PSS_SALTLEN_AUTO];
+    return hash !== undefined && key.asymmetricKeyType === "rsa" &&
+      verify(hash, text, { key, padding, saltLength }, signature);
+  }
+  const [hash, ...curves] = CURVES[scheme] ?? [];
+  const curve = key.asymmetricKeyDetails?.namedCurve ?? "";
+  return hash !== undefined && (keyType === "ecdsa" || keyType === scheme) &&
+    key.asymmetricKeyType === "ec" && curves.includes(curve) &&
+    verify(hash, text, key, signature);
 }
