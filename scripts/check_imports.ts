@@ -11,14 +11,15 @@
 const HOMES = ["shared", "hmi", "server", "vehicle", "scripts", "tests"];
 const MAX_LINES = 350;
 
-/** Server and vehicle process only: bulk digests and codecs; and what touches process and files. */
-const NOT_IN_BROWSER = ["!shared/node", "!shared/host"];
+/** Server and vehicle process only: bulk digests, codecs, signatures; and what touches process and files. */
+const NOT_IN_BROWSER = ["!shared/node", "!shared/host", "!shared/trust"];
 
 // deno-fmt-ignore
 /** What a folder may import; the longest prefix that fits a file is its law. `!` takes out again. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared":             ["shared", ...NOT_IN_BROWSER],
   "shared/node":        ["shared", "!shared/host"],
+  "shared/trust":       ["shared", "!shared/host"],
   "shared/host":        ["shared"],
   "hmi":                ["hmi", "shared", ...NOT_IN_BROWSER],
   "server":             ["server", "shared", "!shared/host", "!server/adapters", "!server/cli"],

@@ -235,3 +235,24 @@ export const VEHICLE_SILENCE_MS = 300_000;
 export const SERVER_SILENCE_MS = 120_000;
 /** How often a supervisor asks for a sign of life. */
 export const SIGN_OF_LIFE_MS = 5_000;
+
+/** Root metadata, a role's keys: the bound of TUF clients; ours take under 4 KiB. */
+export const MAX_ROOT_BYTES = 512_000;
+/** Root rotations that one refresh follows (TUF 5.3.3): one a month for twenty years. */
+export const MAX_ROOT_ROTATIONS = 256;
+/** Timestamp metadata: the bound of TUF clients, and small enough to travel in an announcement. */
+export const MAX_TIMESTAMP_BYTES = 16_384;
+/** Snapshot metadata: the bound of TUF clients; ours names two roles. */
+export const MAX_SNAPSHOT_BYTES = 2_000_000;
+/** Targets metadata, delegated ones too: the bound of TUF clients; 3000 releases with long notes. */
+export const MAX_TARGETS_BYTES = 5_000_000;
+/** Delegated roles that one search of a target visits (TUF 5.6.7.1); ours has one. */
+export const MAX_DELEGATIONS = 32;
+/** Keys of one role, and signatures of one file: each may cost a verification of the whole file. */
+export const MAX_ROLE_KEYS = 64;
+/** Name of a delegated role: percent-encoded it is part of a file name, which has 255 bytes. */
+export const MAX_ROLE_NAME_CHARS = 64;
+/** Nesting of metadata: ours needs 7, what later versions add may be some levels deeper. */
+export const MAX_METADATA_DEPTH = 16;
+/** Server and vehicle may be so far apart by honest means: an hour is a wrong time zone's, or a day's drift. */
+export const CLOCK_SKEW_MS = 60 * 60_000;

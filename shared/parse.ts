@@ -72,7 +72,7 @@ export function parseJsonAs<T>(
     const plain = typeof text === "string"
       ? text
       : new TextDecoder("utf-8", { fatal: true }).decode(text);
-    refuseDepth(plain);
+    refuseDepth(plain, MAX_DEPTH);
     value = JSON.parse(plain);
   } catch (cause) {
     throw new UpdateFailure(failure, what, `Cannot read ${what}: ${(cause as Error).message}`, {
@@ -82,8 +82,14 @@ export function parseJsonAs<T>(
   return parseAs(schema, value, { what, failure });
 }
 
-/** Counts brackets outside strings: cheap, and the parser never sees a tower of them. */
-function refuseDepth(text: string): void {
+/**
+ * Counts brackets outside strings: cheap, and the parser never sees a tower of them.
+ *
+ * @param text JSON, or what claims to be.
+ * @param maxDepth Objects and lists within each other.
+ * @throws {SyntaxError} If it is deeper.
+ */
+export function refuseDepth(text: string, maxDepth: number): void {
   let depth = 0;
   let quoted = false;
   for (let i = 0; i < text.length; i++) {
@@ -93,7 +99,7 @@ function refuseDepth(text: string): void {
       else if (char === 0x22) quoted = false;
     } else if (char === 0x22) quoted = true;
     else if (char === 0x5B || char === 0x7B) {
-      if (++depth > MAX_DEPTH) throw new SyntaxError(`nested deeper than ${MAX_DEPTH}`);
+      if (++depth > maxDepth) throw new SyntaxError(`nested deeper than ${maxDepth}`);
     } else if (char === 0x5D || char === 0x7D) depth--;
   }
 }

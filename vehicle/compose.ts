@@ -10,9 +10,9 @@ import { portTaken } from "shared/host/port_taken.ts";
 import { nodeCodecs } from "shared/node/codecs.ts";
 import { nodeHash, sha256Digest } from "shared/node/digest.ts";
 import { checkClock } from "shared/self_check.ts";
-import { HttpBackend } from "vehicle/adapters/backend_http.ts";
+import { HttpBackend, REAL_LINE } from "vehicle/adapters/backend_http.ts";
 import type { FileDisk } from "vehicle/adapters/disk_file.ts";
-import { openEcu, openGatewayDisk } from "vehicle/adapters/ecu_storage.ts";
+import { openEcu, openGatewayDisk, openTrustDisk } from "vehicle/adapters/ecu_storage.ts";
 import { HmiHttp } from "vehicle/adapters/hmi_http.ts";
 import { enrol, type Identity, readIdentity } from "vehicle/adapters/identity_file.ts";
 import { MqttLink } from "vehicle/adapters/link_mqtt.ts";
@@ -23,6 +23,7 @@ import type { VehicleConfig } from "vehicle/config.ts";
 import { joinBus } from "vehicle/bus/bus_local.ts";
 import { Ecu } from "vehicle/ecu/ecu.ts";
 import { Gateway } from "vehicle/gateway/gateway.ts";
+import { TrustingBackend } from "vehicle/adapters/trust_http.ts";
 import { Journal } from "vehicle/gateway/journal.ts";
 import { PARKED } from "vehicle/gateway/signals.ts";
 
@@ -77,6 +78,20 @@ export async function startVehicle(
       })
     );
     const journal = new Journal(openGatewayDisk(dataDir, disks));
+    const backend = new TrustingBackend({
+      disk: openTrustDisk(dataDir, disks),
+      ...{ identity, places, log },
+      line: REAL_LINE,
+      clock: systemClock,
+      plain: new HttpBackend(identity, places),
+      // Counters are judged by the plan, which asks each ECU anew.
+      ecus: new Map(
+        profiles.map(({ serial, hardware }) => [
+          serial,
+          { hardware, counterFloor: 0, runningCounter: null },
+        ]),
+      ),
+    });
     const hmi = new HmiHttp(config.pagesDir);
     const link = new MqttLink({
       identity,
@@ -96,7 +111,8 @@ export async function startVehicle(
       codecs: nodeCodecs,
       hash: nodeHash,
       clock: systemClock,
-      backend: new HttpBackend(identity, places),
+      backend,
+      prove: (releases, startAt) => backend.prove(releases, startAt),
       newDigest: sha256Digest,
       newId: () => crypto.randomUUID(),
       consent: config.consent,

@@ -9,9 +9,12 @@ import * as director from "./director.ts";
 import * as ecu from "./ecu.ts";
 import * as hmi from "./hmi.ts";
 import * as messages from "./messages.ts";
+import * as signedTargets from "./signed_targets.ts";
 import { announceTopic, mayPublish, maySubscribe, parseTopic, vehicleTopic } from "./topics.ts";
 
-const SCHEMAS: Record<string, unknown> = { ...api, ...director, ...ecu, ...hmi, ...messages };
+const SCHEMAS: Record<string, unknown> = {
+  ...{ ...api, ...director, ...ecu, ...hmi, ...messages, ...signedTargets },
+};
 
 function schemaOf(name: string): z.ZodType {
   const schema = SCHEMAS[name];

@@ -8,6 +8,7 @@ import type { Signals } from "shared/protocol/hmi.ts";
 import type { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
 import type { localWire } from "vehicle/bus/bus_local.ts";
 import type { EcuService } from "vehicle/bus/ecu_port.ts";
+import type { GatewayParts } from "vehicle/gateway/gateway.ts";
 import type { Disk } from "vehicle/ports.ts";
 import type { Serial } from "./sim_bundle.ts";
 import type { SimDisk } from "./sim_disk.ts";
@@ -23,6 +24,8 @@ export interface SimOptions {
   readonly parts?: SimParts;
   /** The wire to each ECU; without length by default. */
   readonly wire?: typeof localWire;
+  /** The last look at the signatures; without it there are none. */
+  readonly prove?: NonNullable<GatewayParts["prove"]>;
 }
 
 /** Parts that stand between those of the product: for deliberate faults. */

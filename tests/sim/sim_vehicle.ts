@@ -135,6 +135,7 @@ export class SimVehicle {
       consent: this.#options.consent ?? "auto",
       signals: this.#options.signals ?? PARKED,
       log: (line) => this.log.push(line),
+      prove: this.#options.prove,
     });
     this.#life = { clock, ecus, gateway, command: command!, draw: () => draw!() };
     this.#run(this.#life).catch((error) => {

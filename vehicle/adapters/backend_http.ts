@@ -52,7 +52,8 @@ export interface HttpLine {
   readonly timeout: (ms: number) => AbortSignal;
 }
 
-const REAL_LINE: HttpLine = { fetch, timeout: (ms) => AbortSignal.timeout(ms) };
+/** The real network. */
+export const REAL_LINE: HttpLine = { fetch, timeout: (ms) => AbortSignal.timeout(ms) };
 
 /** The server over HTTP. */
 export class HttpBackend implements Backend {

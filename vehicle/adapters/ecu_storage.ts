@@ -8,6 +8,7 @@ import type { EcuProfile } from "shared/protocol/ecu.ts";
 import { BootRecordStore } from "vehicle/bootloader/boot_record.ts";
 import type { EcuSlots } from "vehicle/ecu/slot_update.ts";
 import { GATEWAY_DISK_BYTES } from "vehicle/gateway/journal.ts";
+import { TRUST_DISK_BYTES } from "vehicle/storage/metadata_area.ts";
 import { FileDisk } from "./disk_file.ts";
 
 /** The boot partition: far more than its two records, so that their copies lie far apart. */
@@ -53,6 +54,19 @@ export function openGatewayDisk(dataDir: string, opened: FileDisk[]): FileDisk {
   // the vehicle from writing down that it is full.
   const sizeBytes = Math.max(GATEWAY_DISK_BYTES, sizeOf(path));
   const disk = new FileDisk(path, sizeBytes, GATEWAY_DISK_BYTES);
+  opened.push(disk);
+  return disk;
+}
+
+/**
+ * Opens the trust disk: metadata of both repositories, and the time below which it cannot be.
+ *
+ * @param dataDir The vehicle's data folder.
+ * @param opened Takes the disk, for closing.
+ * @returns The disk.
+ */
+export function openTrustDisk(dataDir: string, opened: FileDisk[]): FileDisk {
+  const disk = new FileDisk(`${dataDir}/trust.disk`, TRUST_DISK_BYTES);
   opened.push(disk);
   return disk;
 }

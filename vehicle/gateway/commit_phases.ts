@@ -6,6 +6,8 @@
  */
 import { type FailureName, UpdateFailure } from "shared/failure.ts";
 import { MAX_INTERRUPTED_TRIALS } from "shared/limits.ts";
+import type { Millis } from "shared/clock.ts";
+import type { ReleaseTarget } from "shared/protocol/director.ts";
 import type { Link } from "vehicle/ports.ts";
 import {
   armAll,
@@ -35,6 +37,13 @@ export interface CommitParts {
   readonly refill: (member: Member) => Promise<void>;
   /** Gives an ECU a sound way back, or throws. */
   readonly secure: Secure;
+  /**
+   * The last look at the signatures, as of the start of the update: throws if a release is not what
+   * its owner signed. Without it there are none.
+   */
+  readonly prove?:
+    | ((releases: ReadonlyMap<string, ReleaseTarget>, startAt: Millis) => Promise<void>)
+    | undefined;
 }
 
 function bundleOf({ ledger, patience, secure }: CommitParts): Bundle {
@@ -53,6 +62,7 @@ function bundleOf({ ledger, patience, secure }: CommitParts): Bundle {
 export async function installing(parts: CommitParts): Promise<void> {
   const { ledger, patience } = parts;
   try {
+    await proveAll(parts);
     await armAll(bundleOf(parts));
     ledger.take("armed");
   } catch (error) {
@@ -64,6 +74,16 @@ export async function installing(parts: CommitParts): Promise<void> {
     ledger.take("failed", { tryAgain: false });
   }
   patience.ends();
+}
+
+/** The last look at the signatures: behind it, what is in the slots is booted. */
+async function proveAll({ ledger, prove }: CommitParts): Promise<void> {
+  const { targets, state: { members, startedAt } } = ledger;
+  const releases = members.flatMap((serial): [string, ReleaseTarget][] => {
+    const release = targets?.ecus[serial]?.release;
+    return release === undefined ? [] : [[serial, release]];
+  });
+  await prove?.(new Map(releases), startedAt === null ? 0 : Date.parse(startedAt));
 }
 
 /** Tries all in order. Trials that the power cut are tried again, within their bound. */

@@ -36,7 +36,7 @@ import { upkeepOf } from "./upkeep_of.ts";
 import { Wake } from "./wake.ts";
 
 /** What the gateway is made of. */
-export interface GatewayParts extends PrepareParts {
+export interface GatewayParts extends PrepareParts, Pick<CommitParts, "prove"> {
   readonly vin: string;
   readonly journal: Journal;
   readonly ecus: readonly EcuPort[];
@@ -207,6 +207,7 @@ export class Gateway implements EcuListener {
       patience: this.#patience,
       refill: (member) => this.#preparation.refill(member, signal),
       secure: (ecu) => this.#upkeep.secure(ecu, signal),
+      prove: this.#parts.prove,
     };
   }
 
