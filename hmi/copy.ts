@@ -182,6 +182,14 @@ export const FAILURE_COPY: Record<FailureName, string> = {
   userUnknown:          "There is no such user",
   userTaken:            "There is a user of that name",
   tokenInvalid:         "The enrolment token is not valid",
+  signatureMissing:     "A signature is missing",
+  releaseUnsigned:      "The release waits for its signature",
+  signingOutdated:      "Somebody else has signed meanwhile",
+  keyUnknown:           "The signing key is unknown",
+  keyUnusable:          "The signing key cannot be used",
+  keysExposed:          "Others can read a signing key",
+  rootMissing:          "Signing has not been set up",
+  signingDiffers:       "What is to be signed is not what was published",
   preconditionFailed:   "A self-check failed",
 };
 

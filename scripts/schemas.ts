@@ -15,12 +15,13 @@ import * as ecu from "shared/protocol/ecu.ts";
 import * as hmi from "shared/protocol/hmi.ts";
 import * as messages from "shared/protocol/messages.ts";
 import * as signedTargets from "shared/protocol/signed_targets.ts";
+import * as signing from "shared/protocol/signing.ts";
 import * as storage from "shared/protocol/storage.ts";
 
 const FOLDER = new URL("../docs/schemas/", import.meta.url);
 const check = Deno.args.includes("--check");
 const wanted = new Map<string, string>();
-for (const module of [api, common, director, ecu, hmi, messages, signedTargets, storage]) {
+for (const module of [api, common, director, ecu, hmi, messages, signedTargets, signing, storage]) {
   for (const [name, schema] of Object.entries(module)) {
     if (!(schema instanceof z.ZodType)) continue;
     const body = z.toJSONSchema(schema, { unrepresentable: "any", io: "input" });

@@ -19,6 +19,7 @@ import { PROBE_ROUTES } from "./routes/probe_routes.ts";
 import { RELEASE_ROUTES } from "./routes/release_routes.ts";
 import { type Ctx, type Env, json, type Route } from "./routes/route.ts";
 import { COOKIE, SESSION_ROUTES } from "./routes/session_routes.ts";
+import { SIGNING_ROUTES } from "./routes/signing_routes.ts";
 import { STORAGE_ROUTES } from "./routes/storage_routes.ts";
 import { UPLOAD_ROUTES } from "./routes/upload_routes.ts";
 import { BROKER_ROUTES } from "./routes/broker_route.ts";
@@ -33,6 +34,7 @@ export const ROUTES: readonly Route[] = [
   ...RELEASE_ROUTES,
   ...DELTA_ROUTES,
   ...STORAGE_ROUTES,
+  ...SIGNING_ROUTES,
   ...VEHICLE_ROUTES,
   ...BROKER_ROUTES,
   ...PROBE_ROUTES,

@@ -13,6 +13,7 @@ import { childDeltaMaker } from "./adapters/delta_maker.ts";
 import { listenDevice } from "./adapters/http_device.ts";
 import { listenPeople } from "./adapters/http_people.ts";
 import { openRecords } from "./adapters/records_sqlite.ts";
+import { openKeys } from "./adapters/keys_fs.ts";
 import { orStoreFailure } from "./adapters/medium_full.ts";
 import { mosquittoEntry, nodeSecrets } from "./adapters/secrets_node.ts";
 import { mosquittoPasswordFile } from "./adapters/broker_passwords.ts";
@@ -25,6 +26,7 @@ import { Core } from "./core.ts";
 import { createDeviceApp } from "./device_app.ts";
 import type { Announcer, Log, PasswordFile } from "./ports.ts";
 import type { DeltaMaker } from "./ports_delta.ts";
+import { activeKeys } from "./repository/signing_desk.ts";
 
 /** PBKDF2 of the server's own password at another broker: a person may have chosen it. */
 const OWN_ITERATIONS = 20_000;
@@ -71,8 +73,13 @@ async function open(
   opened.defer(() => records.close());
   const blobs = await openBlobs(folder.path, systemClock.now());
   const board = openStatic(config.board);
+  const vault = await openKeys(`${folder.path}/keys`, {
+    now: () => systemClock.now(),
+    wanted: await records.read(activeKeys),
+    newKeys: config.newKeys ?? false,
+  });
   const core = new Core({
-    ...{ records, blobs, log, board, maker: maker(folder.path) },
+    ...{ records, blobs, log, board, vault, maker: maker(folder.path) },
     clock: systemClock,
     secrets: nodeSecrets,
     lastError: config.lastError,

@@ -36,6 +36,8 @@ export interface Config {
   /** Folder of the notice board's files. */
   readonly board: string;
   readonly adminPassword?: string;
+  /** Make new keys in the place of lost ones. */
+  readonly newKeys?: boolean;
   /** Why the run before this one ended, if a supervisor says so. */
   readonly lastError?: LastError;
 }
@@ -141,6 +143,7 @@ interface Options {
   readonly json?: boolean;
   readonly lifeline?: boolean;
   readonly supervise?: boolean;
+  readonly newKeys?: boolean;
   readonly lastError?: LastError;
 }
 
@@ -165,6 +168,7 @@ function makeCommand(write: (line: string) => void): Command {
     .option("--json", "print the ready line as JSON")
     .option("--lifeline", "end when stdin ends, for supervisors")
     .option("--supervise", "start it again when it crashes, with growing pauses and a limit")
+    .option("--new-keys", "make new signing keys in the place of lost ones; a new root is due then")
     .option("--self-test", "try every listener on free ports, say whether that went well; alone")
     .addOption(new Option("--last-error <JSON>").argParser(readLastError).hideHelp())
     .addHelpText(
@@ -218,6 +222,7 @@ function toInvocation(
         : {}),
       board: options.board ?? env.board,
       ...(env.adminPassword ? { adminPassword: env.adminPassword } : {}),
+      ...(options.newKeys ? { newKeys: true } : {}),
       ...(options.lastError ? { lastError: options.lastError } : {}),
     },
   };

@@ -30,11 +30,13 @@ import type {
   StaticFiles,
 } from "./ports.ts";
 import type { DeltaMaker } from "./ports_delta.ts";
+import type { KeyVault } from "./ports_metadata.ts";
 import { Collector } from "./release/collector.ts";
 import { DeltaJobs } from "./release/delta_jobs.ts";
 import { LeafTrees } from "./release/leaf_trees.ts";
 import { Publisher } from "./release/publish.ts";
 import { Uploads } from "./release/uploads.ts";
+import { Repositories } from "./repository/repositories.ts";
 
 /** What the core is made of. */
 export interface CorePorts {
@@ -44,6 +46,7 @@ export interface CorePorts {
   readonly board: StaticFiles;
   readonly clock: Clock;
   readonly secrets: Secrets;
+  readonly vault: KeyVault;
   readonly log: Log;
   /** Why the run before this one ended, if it crashed. */
   readonly lastError?: LastError | undefined;
@@ -67,6 +70,7 @@ export class Core {
   readonly uploads: Uploads;
   readonly view: View;
   readonly feed: Feed;
+  readonly repositories: Repositories;
   readonly bulletins: Bulletins;
   readonly fleet: Fleet;
   readonly inbox: FleetInbox;
@@ -107,10 +111,16 @@ export class Core {
     }), (job) => this.deltas.doneBytes(job));
     metrics.add("ota_server_restarts_total", ports.lastError?.restarts ?? 0);
     this.feed = new Feed(this.view, clock, this.sinceMs.toString(36), log);
-    this.bulletins = new Bulletins(records, lazy(() => this.#announcer), metrics, log);
+    this.repositories = new Repositories({ records, blobs, clock, log, vault: ports.vault });
+    const { repositories } = this;
+    const announcer = lazy(() => this.#announcer);
+    this.bulletins = new Bulletins(records, announcer, repositories, metrics, log);
     const { feed, bulletins, uploads, sessions } = this;
     this.users = new Users({ records, secrets, sessions, feed, log });
-    this.fleet = new Fleet({ records, clock, ledger, feed, bulletins, metrics, log });
+    this.fleet = new Fleet({
+      ...{ records, clock, ledger, feed, bulletins, metrics, log },
+      sign: (tables, row) => repositories.signVehicle(tables, row),
+    });
     const { fleet } = this;
     this.inbox = new FleetInbox(
       fleet,
@@ -171,6 +181,7 @@ export class Core {
     this.#opened.resolve();
     await this.announceAgain();
     this.fleet.settleAll(); // A crash may have come between a campaign and its vehicles.
+    this.repositories.start(this);
     this.deltas.start();
     this.collector.start();
     void this.#forgetError();
@@ -231,6 +242,7 @@ export class Core {
     await this.#sweeping;
     await this.inbox.stop();
     await this.deltas.stop();
+    await this.repositories.stop();
     await this.collector.stop();
     await this.fleet.stop();
     await this.feed.stop();

@@ -15,6 +15,7 @@ import type { Core } from "./core.ts";
 import { problemResponse } from "./failure_http.ts";
 import { answerCarrier, type SendPart } from "./routes/carrier_route.ts";
 import { answerLeaf, answerLeafList } from "./routes/chunk_route.ts";
+import { answerMetadata } from "./routes/metadata_route.ts";
 import { json, readBody } from "./routes/route.ts";
 
 /** What is known of the vehicle that asks. */
@@ -59,6 +60,20 @@ export function createDeviceApp(core: Core): Hono<DeviceEnv> {
     const headers = { etag, "cache-control": "no-cache", "content-type": "application/json" };
     if (c.req.header("if-none-match") === etag) return new Response(null, { status: 304, headers });
     return new Response(c.req.method === "HEAD" ? null : body, { headers });
+  });
+
+  app.get("/metadata/image/:file", (c) => {
+    const name = { repository: "image", vin: "", file: c.req.param("file") } as const;
+    return answerMetadata(c.req.raw, name, core);
+  });
+
+  app.get("/metadata/director/:vin/:file", async (c) => {
+    const vin = parseAs(Vin, c.req.param("vin"), { what: "vin" });
+    refuseForeign(c.get("vin"), vin);
+    const file = c.req.param("file");
+    // Also signs it again if that is due: a vehicle that asks is never handed what has expired.
+    if (file === "timestamp.json") await core.fleet.settle(vin);
+    return answerMetadata(c.req.raw, { repository: "director", vin, file }, core);
   });
 
   app.get("/carriers/:carrier", (c) => {

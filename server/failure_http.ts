@@ -21,6 +21,8 @@ const STATUS: { readonly [F in FailureName]?: number } = {
   requestTooLarge: 413,
   uploadEmpty: 422, uploadDigestDiffers: 422, imageUnknown: 422, hardwareUnknown: 422,
   noteEmpty: 422, baseUnknown: 422, patchDamaged: 422, patchResultDiffers: 422, bundleInvalid: 422,
+  signatureMissing: 422, signingDiffers: 422, keyUnknown: 422, rootMissing: 409,
+  signingOutdated: 409, releaseUnsigned: 409,
   tooManyAttempts: 429,
   preconditionFailed: 503,
   storeFull: 507,

@@ -10,7 +10,8 @@ import type { Hardware } from "shared/protocol/api.ts";
 import type { DirectorTargets } from "shared/protocol/director.ts";
 import type { Conn, VehicleEvent, VehicleReport } from "shared/protocol/messages.ts";
 import type { CareRecords } from "./ports_care.ts";
-import type { StorageRecords, StoredFiles } from "./ports_storage.ts";
+import type { MetadataRecords } from "./ports_metadata.ts";
+import type { StoredFiles } from "./ports_storage.ts";
 import type { BaseInField, CompositeRow, DeltaJobRow } from "./ports_delta.ts";
 
 /** A stored file, open for reading. Must be closed. */
@@ -160,7 +161,7 @@ export interface VehicleRow {
 }
 
 /** The records, inside one transaction. Rows are values: writing one replaces it. */
-export interface Records extends StorageRecords, CareRecords {
+export interface Records extends MetadataRecords, CareRecords {
   operator(user: string): Promise<OperatorRow | undefined>;
   operatorCount(): Promise<number>;
   /** All, by name. */
@@ -217,10 +218,7 @@ export interface Records extends StorageRecords, CareRecords {
   releasesWith(sha256: string): Promise<{ release: string; hardware: string }[]>;
 
   hardware(): Promise<Hardware[]>;
-  /**
-   * @param vin The vehicle that reported it, if it was one.
-   * @returns Whether it is new.
-   */
+  /** @param vin The vehicle that reported it, if it was one. @returns Whether it is new. */
   putHardware(row: Hardware, vin?: string): Promise<boolean>;
   /** How many hardware ids a vehicle was the first to report. */
   hardwareCountOf(vin: string): Promise<number>;
@@ -346,5 +344,5 @@ export interface StaticFiles {
   read(name: string): Promise<Uint8Array<ArrayBuffer> | null>;
 }
 
-/** One line about what happened, for the person who runs the server. */
+/** A line about what happened, for the person who runs the server. */
 export type Log = (line: string) => void;

@@ -110,6 +110,36 @@ export const DELTA_HOLD_MS = 20_000;
 /** An image below this travels sooner than a delta is made: nobody waits, unless for a patch. */
 export const MIN_HELD_BYTES = MIB;
 
+/** Root metadata holds a year: renewing it takes people with offline keys. */
+export const ROOT_VALID_MS = 365 * 24 * 60 * 60_000;
+/** Image targets hold 90 days: whoever owns the keys looks at what is offered once a quarter. */
+export const IMAGE_TARGETS_VALID_MS = 90 * 24 * 60 * 60_000;
+/** How long before offline metadata expires the server says so: two weeks to find the keys. */
+export const OFFLINE_WARNING_MS = 14 * 24 * 60 * 60_000;
+/** What the server signs by itself beside the timestamp: a week of a stolen copy at most. */
+export const ONLINE_VALID_MS = 7 * 24 * 60 * 60_000;
+/** The timestamp holds a day: so long a freeze can last unnoticed. */
+export const TIMESTAMP_VALID_MS = 24 * 60 * 60_000;
+/** Online metadata is signed again when a quarter of its time is over: three tries may fail. */
+export const RESIGN_SHARE = 4;
+/** How often it is looked what must be signed again: a sixth of what a timestamp has to spare. */
+export const RESIGN_EVERY_MS = 60 * 60_000;
+/** Signatures by two people at least, for whatever is signed away from the server. */
+export const MIN_OFFLINE_THRESHOLD = 2;
+/** Offline keys of one role: a team with spares, not a crowd. */
+export const MAX_OFFLINE_KEYS = 16;
+/**
+ * Carriers in the signed list, the newest: every vehicle fetches and reads all of it, 480 bytes
+ * each; an older one goes unlisted, and its image comes by the full carrier.
+ */
+export const MAX_SIGNED_CARRIERS = 1024;
+/** Versions of one role that are kept: a vehicle that began to fetch ends within minutes. */
+export const KEPT_METADATA_VERSIONS = 4;
+/** What was signed comes back as two roots and the targets. */
+export const MAX_SIGNED_UPLOAD_BYTES = MAX_TARGETS_BYTES + 2 * MAX_ROOT_BYTES;
+/** A signing request: every root that ever was, and the targets as they are and are to be. */
+export const MAX_SIGNING_BYTES = 3 * MAX_TARGETS_BYTES + 8 * MAX_ROOT_BYTES;
+
 /** Boot tries of a trial: one try may be lost to a brown-out, two to a bad coincidence. */
 export const TRIAL_TRIES = 3;
 /** How often a release is tried again after trials that the power cut (system.md). */

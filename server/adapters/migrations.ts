@@ -71,4 +71,12 @@ export const MIGRATIONS: readonly string[] = [
     WHERE json_extract(body, '$.log') IS NOT NULL ORDER BY id;
   CREATE INDEX vehicles_rotten ON vehicles (vin) WHERE json_extract(report, '$.rot') IS NOT NULL;
   `,
+  // Signed metadata as it is sent; `vin` is empty but for what the Director says to a vehicle.
+  `
+  CREATE TABLE metadata (repository TEXT NOT NULL, vin TEXT NOT NULL, role TEXT NOT NULL,
+    version INTEGER NOT NULL, body TEXT NOT NULL, expires_at_ms INTEGER NOT NULL,
+    key_id TEXT NOT NULL, PRIMARY KEY (repository, vin, role, version)) WITHOUT ROWID;
+  CREATE TABLE signed_releases (release TEXT PRIMARY KEY, sha256 TEXT NOT NULL);
+  CREATE TABLE carrier_roots (carrier_sha256 TEXT PRIMARY KEY, merkle_root TEXT NOT NULL);
+  `,
 ];

@@ -9,7 +9,7 @@ import { DELTA_JOB_STATES } from "shared/protocol/api.ts";
 import { FailureReport } from "shared/protocol/common.ts";
 import type { BaseInField, CompositeRow, DeltaJobRow } from "../ports_delta.ts";
 import { json, jsonOrNull, type Row, textOrNull } from "./records_statements.ts";
-import { StorageRows } from "./records_rows_storage.ts";
+import { MetadataRows } from "./records_rows_metadata.ts";
 
 const Text = z.string().nullable();
 const Count = z.number().nullable();
@@ -19,7 +19,7 @@ const Effort = z.enum(["fast", "best"]);
 const Reason = z.enum(["larger", "canceled", "failed"]).nullable();
 
 /** Their part of {@linkcode Records}. */
-export class DeltaRows extends StorageRows {
+export class DeltaRows extends MetadataRows {
   composite(carrierSha256: string): Promise<CompositeRow | undefined> {
     const sql = "SELECT * FROM composites WHERE carrier_sha256 = ?";
     return this.one(sql, readComposite, carrierSha256);

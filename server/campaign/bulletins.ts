@@ -24,39 +24,60 @@ export interface Trouble {
   readonly at?: string;
 }
 
+/** Signs what is announced. */
+export interface Signer {
+  /** Brings the Image repository in line. @returns Whether there is a new timestamp. */
+  refreshImage(): Promise<boolean>;
+  /** The newest timestamp: the Image repository's, or the Director's for a vehicle. */
+  timestamp(vin?: string): Promise<string | undefined>;
+}
+
 /** Sends what vehicles are to hear. */
 export class Bulletins {
   constructor(
     readonly records: RecordStore,
     readonly announcer: Announcer,
+    readonly signer: Signer,
     readonly metrics: Metrics,
     readonly log: Log,
   ) {}
 
-  /** Announces the highest published release of a hardware id, if there is one. */
+  /**
+   * Announces the highest published release of a hardware id, if there is one. Where that brings
+   * a new timestamp, the others are announced with it as well.
+   */
   async announce(hardware: string): Promise<void> {
+    if (await this.signer.refreshImage()) await this.announceAll();
+    else await this.#announce(hardware);
+  }
+
+  async #announce(hardware: string): Promise<void> {
     const announcement = await this.#announcement(hardware);
     if (announcement !== undefined) await this.#send(announceTopic(hardware), announcement);
   }
 
   async #announcement(hardware: string): Promise<Announcement | undefined> {
-    return await this.records.read(async (tables) => {
-      const rows = await tables.releasesOf(hardware);
-      const highest = rows.find(({ state }) => state === "published");
-      return highest && announcementOf(await loadRelease(tables, highest.release));
+    const announcement = await this.records.read(async (tables) => {
+      for (const { release, state } of await tables.releasesOf(hardware)) {
+        if (state !== "published" || !await tables.isSigned(release)) continue;
+        return announcementOf(await loadRelease(tables, release));
+      }
+      return undefined;
     });
+    return announcement && { ...announcement, ...stamped(await this.signer.timestamp()) };
   }
 
   /** Announces every hardware id. */
   async announceAll(): Promise<void> {
     const all = await this.records.read((tables) => tables.hardware());
-    for (const { hardware } of all) await this.announce(hardware);
+    for (const { hardware } of all) await this.#announce(hardware);
   }
 
   /** Tells one vehicle that its targets have changed. */
   async desire(row: VehicleRow): Promise<void> {
     const { version = 0, campaign = null } = row.director ?? {}; // One that is held is not told.
-    const desired: Desired = { v: 1, campaign, version };
+    const timestamp = stamped(await this.signer.timestamp(row.vin));
+    const desired: Desired = { v: 1, campaign, version, ...timestamp };
     await this.#send(vehicleTopic(row.vin, "desired"), desired);
   }
 
@@ -114,6 +135,10 @@ export class Bulletins {
       this.log(`Cannot publish to ${topic}: ${(error as Error).message}`);
     }
   }
+}
+
+function stamped(timestamp: string | undefined): { timestamp?: string } {
+  return timestamp === undefined ? {} : { timestamp };
 }
 
 /**

@@ -22,6 +22,8 @@ export interface FullRelease {
   readonly carriers: readonly Carrier[];
   /** What must run beside it. */
   readonly needs: readonly Need[];
+  /** Its owner has signed it, or nothing is signed on this server yet. */
+  readonly signed: boolean;
 }
 
 /** A release for one ECU. */
@@ -103,15 +105,14 @@ function usable(carriers: readonly Carrier[], runs: string | null): Carrier[] {
 
 /**
  * Whether a vehicle can be told of a release: old records have images without a container, until
- * one is made.
+ * one is made; and one that waits for its signature would be refused.
  *
  * @param release The release.
- * @returns Whether there is a full container.
+ * @returns Whether it is signed, and there is a full container.
  */
-export function canTell({ carriers }: FullRelease): boolean {
-  return carriers.some(({ format, baseSha256 }) =>
-    format === "container" && baseSha256 === undefined
-  );
+export function canTell({ carriers, signed }: FullRelease): boolean {
+  return signed &&
+    carriers.some(({ format, baseSha256 }) => format === "container" && baseSha256 === undefined);
 }
 
 /**

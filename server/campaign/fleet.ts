@@ -15,7 +15,7 @@ import type { Log, Records, RecordStore, VehicleRow } from "../ports.ts";
 import type { Bulletins } from "./bulletins.ts";
 import { falselyConfirmed, fold } from "./fold.ts";
 import type { Ledger } from "./ledger.ts";
-import { releasesOf, settle, type Settled } from "./settle.ts";
+import { type Incoming, releasesOf, settle, type Settled } from "./settle.ts";
 
 /** Events kept of one vehicle: some fifty updates. */
 const KEEP_EVENTS = 1000;
@@ -29,6 +29,8 @@ export interface FleetPorts {
   readonly bulletins: Bulletins;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Signs what a vehicle is told. @returns Whether it is to be told of a new timestamp. */
+  readonly sign: (tables: Records, row: VehicleRow) => Promise<boolean>;
 }
 
 /** All vehicles of one server. */
@@ -54,7 +56,7 @@ export class Fleet {
   ): Promise<VehicleRow> {
     const settled = await this.ports.records.write(async (tables) => {
       const row = await change(tables, await tables.vehicle(vin) ?? newVehicle(vin));
-      return await settle(tables, row, { nowMs: this.ports.clock.now() });
+      return await this.#settle(tables, row);
     });
     await this.#tell(settled);
     return settled.row;
@@ -102,10 +104,11 @@ export class Fleet {
       metrics.add("ota_false_confirmed_total", lies.length);
       await keepTrialLogs(tables, report);
       const fresh = await this.#meet(tables, report);
-      const settled = await settle(tables, { ...row, report, lastSeenAt: isoTime(nowMs) }, {
-        nowMs,
-        incoming: { report, channel: "manifest" },
-      });
+      const settled = await this.#settle(
+        tables,
+        { ...row, report, lastSeenAt: isoTime(nowMs) },
+        { report, channel: "manifest" },
+      );
       return { settled, hardware: fresh, before: row.report };
     });
     for (const id of hardware) feed.changed("hardware", id);
@@ -125,8 +128,7 @@ export class Fleet {
     const settled = await records.write(async (tables) => {
       const row = await tables.vehicle(report.vin);
       if (row === undefined || isOvertaken(row, report)) return undefined;
-      const incoming = { report, channel: "mqtt" } as const;
-      return await settle(tables, row, { nowMs: clock.now(), incoming });
+      return await this.#settle(tables, row, { report, channel: "mqtt" });
     });
     if (settled !== undefined) await this.#tell(settled);
   }
@@ -215,6 +217,17 @@ export class Fleet {
       this.#holds.delete(until);
       this.settleAll();
     }, () => undefined);
+  }
+
+  /** What it is told and its signature come in one transaction. */
+  async #settle(tables: Records, row: VehicleRow, incoming?: Incoming): Promise<Settled> {
+    const nowMs = this.ports.clock.now();
+    const settled = await settle(tables, row, {
+      nowMs,
+      ...(incoming === undefined ? {} : { incoming }),
+    });
+    const fresh = await this.ports.sign(tables, settled.row);
+    return { ...settled, news: settled.news || fresh };
   }
 
   async #tell({ row, campaigns, news, changed, heldUntil }: Settled): Promise<void> {

@@ -206,5 +206,6 @@ export async function loadRelease(tables: Records, id: string): Promise<FullRele
   const blob = await tables.blob(row.sha256);
   invariant(blob !== undefined, `release ${id} has an image`);
   const needs = await loadNeeds(tables, row.needs);
-  return { row, blob, carriers: await tables.carriersOf(row.sha256), needs };
+  const signed = await tables.isSigned(id);
+  return { row, blob, carriers: await tables.carriersOf(row.sha256), needs, signed };
 }

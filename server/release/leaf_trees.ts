@@ -101,7 +101,7 @@ export class LeafTrees {
   }
 }
 
-async function hashLeaves(image: BlobFile, lengthBytes: number): Promise<Uint8Array> {
+export async function hashLeaves(image: BlobFile, lengthBytes: number): Promise<Uint8Array> {
   const leaves = new Uint8Array(32 * Math.ceil(lengthBytes / LEAF_BYTES));
   const buffer = new Uint8Array(LEAF_BYTES);
   for (let at = 0, index = 0; at < lengthBytes; index++) {

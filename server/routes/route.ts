@@ -59,6 +59,7 @@ export interface Route {
  * @param request The request.
  * @param schema What it must be.
  * @param what What it is called in messages.
+ * @param maxBytes The most it may have.
  * @returns The body.
  * @throws {UpdateFailure} `requestTooLarge`, `badRequest` or `schemaUnknown`.
  */
@@ -66,6 +67,7 @@ export async function readBody<T>(
   request: Request,
   schema: z.ZodType<T>,
   what: string,
+  maxBytes = MAX_JSON_BYTES,
 ): Promise<T> {
   const chunks: Uint8Array[] = [];
   let lengthBytes = 0;
@@ -78,12 +80,12 @@ export async function readBody<T>(
       });
       if (done) break;
       lengthBytes += value.length;
-      if (lengthBytes > MAX_JSON_BYTES) {
+      if (lengthBytes > maxBytes) {
         await reader.cancel();
         throw new UpdateFailure(
           "requestTooLarge",
           what,
-          `Cannot read ${what}: the body has more than ${MAX_JSON_BYTES} bytes`,
+          `Cannot read ${what}: the body has more than ${maxBytes} bytes`,
         );
       }
       chunks.push(value);
@@ -95,7 +97,7 @@ export async function readBody<T>(
     whole.set(chunk, at);
     at += chunk.length;
   }
-  return parseJsonAs(schema, whole, { what, maxBytes: MAX_JSON_BYTES });
+  return parseJsonAs(schema, whole, { what, maxBytes });
 }
 
 /** Reads a JSON body whose rules are checked elsewhere. */

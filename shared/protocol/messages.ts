@@ -11,6 +11,7 @@ import {
   MAX_ECUS,
   MAX_REPORT_SEQ,
   MAX_ROT_REPORTS,
+  MAX_TIMESTAMP_BYTES,
   MAX_TRIAL_LOGS,
   TRIAL_LOG_LINES,
 } from "../limits.ts";
@@ -43,8 +44,8 @@ export const Announcement = z.object({
   deltasFrom: z.array(Sha256Hex).max(MAX_DELTAS),
   lengthBytes: LengthBytes,
   sha256: Sha256Hex,
-  /** Signed Timestamp metadata, from the trust work on. */
-  timestamp: z.string().max(16_384).optional(),
+  /** The Image repository's signed Timestamp metadata, as it is sent. */
+  timestamp: z.string().max(MAX_TIMESTAMP_BYTES).optional(),
 });
 /** Latest version and type of a hardware id. */
 export type Announcement = z.infer<typeof Announcement>;
@@ -55,6 +56,8 @@ export const Desired = z.object({
   campaign: CampaignId.nullable(),
   /** Version of the Director's targets that waits to be fetched. */
   version: z.number().int().min(0),
+  /** The Director's signed Timestamp metadata for this vehicle, as it is sent. */
+  timestamp: z.string().max(MAX_TIMESTAMP_BYTES).optional(),
 });
 /** Come and fetch. */
 export type Desired = z.infer<typeof Desired>;

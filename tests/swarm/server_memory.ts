@@ -23,7 +23,10 @@ import type {
   Secrets,
 } from "server/ports.ts";
 import type { DeltaMaker } from "server/ports_delta.ts";
+import type { KeyVault } from "server/ports_metadata.ts";
 import type { StoredFile } from "server/ports_storage.ts";
+import { SigningKey } from "server/trust/keys.ts";
+import { ONLINE_ROLES } from "shared/protocol/signing.ts";
 import type { Dice } from "./dice.ts";
 
 /** Records that outlive every run of the server. One connection: reads wait for a write. */
@@ -251,4 +254,25 @@ export function seededSecrets(dice: Dice): Secrets {
     checkPassword: (password, stored) => Promise.resolve(stored === `plain$${hash(password)}`),
     brokerEntry: (secret) => `$7$1$swarm$${hash(secret)}`,
   };
+}
+
+/** The server's keys, the same in every world. */
+export function memoryVault(): KeyVault {
+  const held: { role: string; key: SigningKey }[] = [];
+  const vault: KeyVault = {
+    keys: (role) => held.filter((each) => each.role === role).map(({ key }) => key).toReversed(),
+    byPublic: (publicHex) => held.find(({ key }) => key.publicHex === publicHex)?.key,
+    make(role) {
+      const key = new SigningKey(new Uint8Array(32).fill(held.length + 1));
+      held.push({ role, key });
+      return Promise.resolve(key);
+    },
+    keepOnly(role, keyIds) {
+      const kept = held.filter((each) => each.role !== role || keyIds.includes(each.key.keyId));
+      held.splice(0, held.length, ...kept);
+      return Promise.resolve();
+    },
+  };
+  for (const role of ONLINE_ROLES) void vault.make(role);
+  return vault;
 }

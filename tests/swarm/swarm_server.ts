@@ -6,6 +6,7 @@
  */
 import type { Hono } from "hono";
 import type { Clock } from "shared/clock.ts";
+import type { KeyVault } from "server/ports_metadata.ts";
 import { createApp } from "server/app.ts";
 import { Core } from "server/core.ts";
 import { createDeviceApp, type DeviceEnv } from "server/device_app.ts";
@@ -13,7 +14,13 @@ import type { Env } from "server/routes/route.ts";
 import type { VehicleRow } from "server/ports.ts";
 import type { LifeClock, SimClock } from "../sim/sim_clock.ts";
 import type { Dice } from "./dice.ts";
-import { MemoryBlobs, memoryMaker, MemoryRecords, seededSecrets } from "./server_memory.ts";
+import {
+  MemoryBlobs,
+  memoryMaker,
+  MemoryRecords,
+  memoryVault,
+  seededSecrets,
+} from "./server_memory.ts";
 import type { Story } from "./story.ts";
 import type { SwarmBroker } from "./swarm_broker.ts";
 
@@ -65,6 +72,8 @@ export class SwarmServer {
     return this.#run!.core;
   }
 
+  readonly #vault: KeyVault = memoryVault();
+
   /** Starts it on what it had written down. */
   async start(): Promise<void> {
     const { clock: world, broker, dice, story, spoils } = this.#parts;
@@ -83,6 +92,7 @@ export class SwarmServer {
       ...{ records, blobs, clock, log },
       maker: memoryMaker(blobs, dice, { clock, spoils }),
       secrets: seededSecrets(dice),
+      vault: this.#vault,
       board: { read: () => Promise.resolve(null) },
     });
     await core.prepare(PASSWORD);
