@@ -136,9 +136,9 @@ export const MAX_SIGNED_CARRIERS = 1024;
 /** Versions of one role that are kept: a vehicle that began to fetch ends within minutes. */
 export const KEPT_METADATA_VERSIONS = 4;
 /** What was signed comes back as two roots and the targets. */
-export const MAX_SIGNED_UPLOAD_BYTES = MAX_TARGETS_BYTES + 2 * MAX_ROOT_BYTES;
+export const MAX_SIGNED_UPLOAD_BYTES = 6_024_000;
 /** A signing request: every root that ever was, and the targets as they are and are to be. */
-export const MAX_SIGNING_BYTES = 3 * MAX_TARGETS_BYTES + 8 * MAX_ROOT_BYTES;
+export const MAX_SIGNING_BYTES = 20_000_000;
 
 /** Boot tries of a trial: one try may be lost to a brown-out, two to a bad coincidence. */
 export const TRIAL_TRIES = 3;

@@ -6,17 +6,20 @@
 import type { Campaign } from "shared/protocol/api.ts";
 import { CampaignId, ReleaseId } from "shared/protocol/common.ts";
 import { argument, type Context } from "./context.ts";
+import { refuseUnsigned } from "./keys_online.ts";
 
 /**
  * Offers releases, drafts or not, as one bundle.
  *
  * @param context Server and output.
  * @param ids The releases, `HARDWARE/VERSION`.
- * @throws {CommandError} Usage, refused, unreachable.
+ * @throws {CommandError} Usage, refused, unreachable; precondition, if one waits for a signature.
  */
 export async function offer(context: Context, ids: readonly string[]): Promise<void> {
   const releases = ids.map((id) => argument(ReleaseId, id, "release"));
-  show(context, await (await context.client()).offer({ releases }));
+  const client = await context.client();
+  show(context, await client.offer({ releases }));
+  await refuseUnsigned(client, releases);
 }
 
 /**

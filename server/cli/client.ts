@@ -23,6 +23,12 @@ import {
   type UserRequest,
   Vehicle,
 } from "shared/protocol/api.ts";
+import {
+  type NextMetadata,
+  type OnlineRole,
+  SigningRequest,
+  SigningState,
+} from "shared/protocol/signing.ts";
 import { Storage } from "shared/protocol/storage.ts";
 import { type CommandError, commandError, EXIT, problemError } from "./exit.ts";
 
@@ -146,6 +152,28 @@ export class ApiClient {
   /** `GET /api/v1/vehicles`: all of them. */
   vehicles(): Promise<Vehicle[]> {
     return this.#list("/api/v1/vehicles", Vehicle);
+  }
+
+  /** `GET /api/v1/signing`: what is to be signed away from the server; by default all that waits. */
+  signingRequest(releases: readonly string[] = []): Promise<SigningRequest> {
+    const query = new URLSearchParams(releases.map((release) => ["release", release]));
+    return this.#json("GET", `/api/v1/signing?${query}`, SigningRequest);
+  }
+
+  /** `PUT /api/v1/signing`: what was signed. */
+  putSigned(next: NextMetadata): Promise<SigningState> {
+    const body = { v: 1, next };
+    return this.#json("PUT", "/api/v1/signing", SigningState, { body });
+  }
+
+  /** `GET /api/v1/signing/state`: where both repositories stand. */
+  signingState(): Promise<SigningState> {
+    return this.#json("GET", "/api/v1/signing/state", SigningState);
+  }
+
+  /** `POST /api/v1/signing/keys`: new keys of the server. */
+  renewKeys(roles: readonly OnlineRole[]): Promise<SigningState> {
+    return this.#json("POST", "/api/v1/signing/keys", SigningState, { body: { v: 1, roles } });
   }
 
   /**

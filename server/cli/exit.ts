@@ -115,6 +115,9 @@ export function exitOfFailure(failure: FailureName): ExitCode {
       return EXIT.unreachable;
     case "preconditionUnmet":
     case "preconditionFailed":
+    case "releaseUnsigned":
+    case "rootMissing":
+    case "keysExposed":
       return EXIT.precondition;
     case "internal":
     case "storageFailed":

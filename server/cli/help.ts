@@ -35,6 +35,10 @@ patch from that version, made by bsdiff or \`ota delta\`; for a version that exi
 added to it. The server makes deltas by itself, from what vehicles still run.
 An upload that was cut goes on where it stopped when the command is run again.
 
+A release is signed by its owners' offline keys: --keys DIR or OTA_KEYS, where as many keys lie as
+must sign. Without them, and for a patch, it waits on the server until it is signed (ota keys
+--help), and the exit code is 5; unless the server has no root yet, which signs nothing.
+
 Notes, as UN R156 wants them: ${NOTE_NAMES.join(", ")}.
 A FILE is JSON with these five keys, or lines of "key: value"; none may be empty.
 TEXT fills the purpose; the others then say:
@@ -42,6 +46,18 @@ TEXT fills the purpose; the others then say:
   minutes       ${NOTE_DEFAULTS.minutes}
   unavailable   ${NOTE_DEFAULTS.unavailable}
   instructions  ${NOTE_DEFAULTS.instructions}`;
+
+/** Behind the list of `ota keys` commands. */
+export const ABOUT_KEYS = `
+Once:            ota keys setup DIR        (keys, first roots, all that waits; OTA_KEYS_PASSPHRASE
+                                           seals the keys)
+Key by key, away from the server:
+                 ota keys fetch FILE       on a machine with a login
+                 ota keys root DIR FILE    the first time, and after \`ota keys renew\`
+                 ota keys sign DIR FILE    each holder of a key in turn, without a network
+                 ota keys upload FILE      on a machine with a login
+A key was stolen: ota keys fetch FILE; ota keys revoke DIR FILE KEY; ota keys upload FILE
+The server was:   ota keys renew ROLE...; then fetch, root, sign, upload`;
 
 /** Behind the options of `ota broker mosquitto`. */
 export const ABOUT_BROKER = `

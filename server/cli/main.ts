@@ -10,6 +10,7 @@ import type { DeltaOptions } from "./delta.ts";
 import { asCommandError, EXIT, usageError } from "./exit.ts";
 import { ABOUT, ABOUT_BROKER, ABOUT_PUBLISH, ROLES } from "./help.ts";
 import { load } from "./load.ts";
+import { addKeys } from "./keys_commands.ts";
 import type { LoginOptions } from "./login.ts";
 import { Output } from "./output.ts";
 import type { PublishOptions } from "./publish.ts";
@@ -28,14 +29,17 @@ const watchCommand = () => load<typeof import("./watch.ts")>("./watch.ts");
 const campaign = () => load<typeof import("./campaign.ts")>("./campaign.ts");
 
 /** Runs one command with its arguments as typed, `Command` included. */
-type Action = (context: Context, args: string[], options: never) => Promise<void>;
+export type Action = (context: Context, args: string[], options: never) => Promise<void>;
 
-function add(parent: Command, usage: string, options: {
+/** What a command is. */
+export interface CommandOptions {
   readonly about: string;
   readonly action: Action;
   /** It talks to no server. */
   readonly local?: boolean;
-}): Command {
+}
+
+function add(parent: Command, usage: string, options: CommandOptions): Command {
   const command = parent.command(usage).description(options.about);
   if (options.local !== true) {
     command.option("--server <url>", "the server to talk to, like http://127.0.0.1:8080");
@@ -117,6 +121,7 @@ function addReleases(ota: Command): void {
       "a release that must run beside it, it or a newer one; may be repeated",
       several,
     )
+    .option("--keys <dir>", "sign it with the offline keys of this folder (default: OTA_KEYS)")
     .addHelpText("after", ABOUT_PUBLISH);
   add(ota, "offer <release...>", {
     about: "offer releases, drafts or not, as one bundle",
@@ -228,6 +233,7 @@ export function otaCommand(): Command {
   addFleet(ota);
   addBroker(ota);
   addCampaigns(ota);
+  addKeys(ota, add);
   return ota;
 }
 

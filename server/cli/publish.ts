@@ -11,6 +11,8 @@ import { Counter, HardwareId, type Notes, ReleaseId, Version } from "shared/prot
 import type { ApiClient } from "./client.ts";
 import { argument, type Context } from "./context.ts";
 import { CommandError, usageError } from "./exit.ts";
+import { measure } from "./keys_image.ts";
+import { PublishKeys, refuseUnsigned } from "./keys_online.ts";
 import { notesFromFile, notesFromText } from "./notes.ts";
 import { digestFile, uploadFile } from "./upload.ts";
 
@@ -24,6 +26,7 @@ export interface PublishOptions {
   readonly draft?: boolean;
   readonly rxswin?: readonly string[];
   readonly needs?: readonly string[];
+  readonly keys?: string;
 }
 
 const BSDIFF40 = new TextEncoder().encode("BSDIFF40");
@@ -60,6 +63,7 @@ export async function publish(
   const notes = await readNotes(options.notes);
   const client = await context.client();
   await refuseEarly(client, body);
+  const keys = await PublishKeys.find(context, client, options.keys);
 
   const hashing = output.progress(`Reading ${nameOf(path)}`, lengthBytes);
   const digest = await digestFile(path, hashing);
@@ -86,6 +90,13 @@ export async function publish(
     ...file,
     notes,
   });
+  // What a patch gives is known to the server only: it is signed by who has the image at hand.
+  const signs = keys !== undefined && body.deltaFrom === undefined;
+  if (signs) {
+    const { hardware, version, rxswin, needs } = body;
+    const custom = { hardware, version, counter, notes, rxswin, needs };
+    await keys.sign(client, { path: release, ...measure(path), custom });
+  }
   const outcome = carrierAdded
     ? "the patch was added to the release that exists"
     : campaign === null
@@ -95,6 +106,7 @@ export async function publish(
     { release, campaign, counter, sha256 },
     `Published ${release}, counter ${counter}, image ${sha256}: ${outcome}`,
   );
+  if (!signs && !carrierAdded) await refuseUnsigned(client, [release]);
 }
 
 function counterOf(typed: string): number {

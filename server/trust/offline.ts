@@ -19,7 +19,6 @@ import { CARRIERS_PATHS, CARRIERS_ROLE } from "shared/protocol/signed_targets.ts
 import { keyIdOf, tufKey } from "./keys.ts";
 import {
   commonOf,
-  onlineKeyOf,
   readRoot,
   requireSigned,
   type RootMetadata,
@@ -130,7 +129,8 @@ export function onlineRolesOf(repository: Repository): readonly string[] {
     : ["targets", "snapshot", "timestamp"];
 }
 
-function onlineKey(request: SigningRequest, role: string): string {
+/** The newest key that the server has for a role, hex. */
+export function onlineKey(request: SigningRequest, role: string): string {
   return request.online[role as OnlineRole];
 }
 
@@ -204,7 +204,7 @@ export function targetsOf({ signed }: Envelope): Record<string, unknown> {
  */
 export function checkRoots(
   request: SigningRequest,
-  known: Readonly<Partial<Record<Repository, Envelope>>>,
+  known: { readonly [R in Repository]?: Envelope | undefined },
 ): void {
   for (const repository of REPOSITORIES) {
     const what = rootName(repository);
@@ -272,22 +272,5 @@ function canonicalText(value: unknown): string {
       each !== null && typeof each === "object" && !Array.isArray(each)
         ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => a < b ? -1 : 1))
         : each,
-  );
-}
-
-/**
- * Whether a role of the server has another key than the root says: a new root must name it.
- *
- * @param request What the server says.
- * @param repository Which one.
- * @returns Names of such roles.
- */
-export function renewedRoles(request: SigningRequest, repository: Repository): string[] {
-  const present = request.roots[repository].at(-1);
-  if (present === undefined) return [];
-  const root = readRoot(present);
-  return onlineRolesOf(repository).filter((role) =>
-    role !== CARRIERS_ROLE &&
-    onlineKeyOf(root, role) !== onlineKey(request, `${repository}/${role}`)
   );
 }

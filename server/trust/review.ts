@@ -143,13 +143,41 @@ function capital(text: string): string {
   return text[0]!.toUpperCase() + text.slice(1);
 }
 
-/** What a publisher has just published, as it is known here, without asking the server. */
-export interface Expected {
-  readonly path: string;
+/** What an image file is, whatever the server says of it. */
+export interface MeasuredImage {
   readonly sha256: string;
   readonly lengthBytes: number;
   /** Root over the leaves, hex. */
   readonly merkleRoot: string;
+}
+
+/**
+ * Refuses to sign any image that is not one of those at hand.
+ *
+ * @param review What the next targets would change, if there are any.
+ * @param images The images at hand.
+ * @throws {UpdateFailure} `signingDiffers` naming the first target that is none of them.
+ */
+export function requireImages(
+  review: TargetsReview | undefined,
+  images: readonly MeasuredImage[],
+): void {
+  for (
+    const { path, sha256, length, custom } of [...review?.added ?? [], ...review?.changed ?? []]
+  ) {
+    const same = images.some((image) =>
+      image.sha256 === sha256 && image.lengthBytes === length &&
+      image.merkleRoot === custom.merkle.root
+    );
+    if (same) continue;
+    const message = `Cannot sign ${path}: its image ${sha256} is none of the files given`;
+    throw new UpdateFailure("signingDiffers", path, message);
+  }
+}
+
+/** What a publisher has just published, as it is known here, without asking the server. */
+export interface Expected extends MeasuredImage {
+  readonly path: string;
   /** What was asked for; the counter may be the server's choice. */
   readonly custom: Partial<ImageCustom>;
 }
