@@ -121,6 +121,9 @@ export class DemoWorld {
       OTA_PASSWORD: this.#password,
     });
     signal.throwIfAborted();
+    // Keys of its own, as a publisher would have them on a machine away from the server.
+    await this.#ota(["keys", "setup", `${data}/keys`]);
+    signal.throwIfAborted();
 
     const first = await this.#firstCampaigns();
     if (!first.some(({ state }) => state === "confirmed")) {
@@ -161,7 +164,8 @@ export class DemoWorld {
 
   async #ota(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const { data, signal } = this.#options;
-    return await otaJson(args, { home: `${data}/ota`, env, signal });
+    const keys = { OTA_KEYS: `${data}/keys` };
+    return await otaJson(args, { home: `${data}/ota`, env: { ...keys, ...env }, signal });
   }
 
   async #startServer(): Promise<ServerProcess> {

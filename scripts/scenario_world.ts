@@ -120,6 +120,7 @@ export class World {
         home: `${folder}/ota`,
         env: { OTA_PASSWORD: server.password },
       });
+      await otaJson(["keys", "setup", `${folder}/keys`], { home: `${folder}/ota` });
       const { token } = await new ApiClient(http)
         .login({ user: "admin", password: server.password });
       return new World(folder, server, new ApiClient(http, token));
@@ -132,7 +133,8 @@ export class World {
 
   /** Runs `ota … --json`. @returns What it printed. @throws {Error} If it did not end with 0. */
   async ota(...args: readonly string[]): Promise<unknown[]> {
-    return await otaJson(args, { home: `${this.folder}/ota` });
+    const env = { OTA_KEYS: `${this.folder}/keys` };
+    return await otaJson(args, { home: `${this.folder}/ota`, env });
   }
 
   /** Starts the vehicle, or starts it again where it was cut. */

@@ -159,6 +159,53 @@ Deno.test("ota keys sign refuses an image that is not at hand, and roots it does
   });
 });
 
+Deno.test("the drill by commands: offline keys are revoked, the server's are renewed", async () => {
+  await withServer(async ({ folder }, run) => {
+    const [keys, file, path] = [`${folder}/keys`, `${folder}/request.json`, await image(folder, 1)];
+    ok(await run("keys", "setup", keys, "--json"));
+    ok(await run("publish", path, "--version", "1.0.0", ...PUBLISH, "--keys", keys, "--json"));
+    const idOf = async (role: string) => {
+      const lines = (await run("keys", "list", keys, "--json")).stdout.trim().split("\n");
+      return lines.map((line) => JSON.parse(line)).find((row) => row.role === role).keyid as string;
+    };
+    const gone = [
+      await idOf("image/root"),
+      await idOf("image/targets"),
+      await idOf("director/root"),
+    ];
+    ok(await run("keys", "fetch", file, "--json"));
+    const revoked = await run(
+      "keys",
+      "revoke",
+      keys,
+      file,
+      ...gone.map((id) => id.slice(0, 12)),
+      "--json",
+    );
+    assertEquals(ok(revoked).complete, true);
+    for (const id of gone) assertStringIncludes(revoked.stderr, `GONE ${id}`);
+    const state = ok(await run("keys", "upload", file, "--json")) as unknown as SigningState;
+    const all = [...state.image, ...state.director];
+    const named = all.flatMap((row) => row.keys.map(({ keyid }) => keyid));
+    assert(gone.every((id) => !named.includes(id)));
+    assertEquals([state.image[0]!.version, state.image[1]!.version], [2, 3]);
+    assertEquals((await keyFiles(keys)).length, 9);
+
+    ok(
+      await run("keys", "renew", "image/timestamp", "image/carriers", "director/targets", "--json"),
+    );
+    ok(await run("keys", "fetch", file, "--json"));
+    const without = await run("keys", "sign", keys, file, "--json");
+    assertStringIncludes(without.stderr, "key of the role carriers");
+    ok(await run("keys", "root", keys, file, "--json"));
+    const after = ok(await run("keys", "upload", file, "--json")) as unknown as SigningState;
+    for (const { role, keys } of [...after.image, ...after.director]) {
+      assert(keys.every((each) => each.state === "active"), role);
+    }
+    ok(await run("publish", path, "--version", "1.1.0", ...PUBLISH, "--keys", keys, "--json"));
+  });
+});
+
 Deno.test("keys with a passphrase open with it only; keys that others can read are not used", async () => {
   await withFolder(async (folder, run) => {
     const dir = `${folder}/keys`;

@@ -155,9 +155,9 @@ export function signRequest(
   writeRequest(file, request);
 }
 
-/** Puts the next targets into a request, if any are due. */
-export function addTargets(folder: KeyFolder, request: SigningRequest): void {
-  if (!targetsDue(request)) return;
+/** Puts the next targets into a request, if any are due, or `always`. */
+export function addTargets(folder: KeyFolder, request: SigningRequest, always = false): void {
+  if (!always && !targetsDue(request)) return;
   const signedVersion = folder.known().targetsVersion;
   request.next.targets = nextTargets(request, { nowMs: Date.now(), signedVersion });
 }
@@ -173,7 +173,8 @@ export function revokeKeys(
   const gone = ids.map((id) => find(folder, id));
   const made = gone.map(({ repository, role }) => folder.make(repository, role));
   addRoots(folder, request, { drop: new Set(gone.map(({ keyId }) => keyId)), add: made });
-  addTargets(folder, request);
+  // Also where enough others have signed: nothing of a stolen key is left then.
+  addTargets(folder, request, gone.some(({ role }) => role === "targets"));
   // The old keys as well: where no others are left, the old root asks for theirs.
   report(context, request, signAll(folder, request, {}));
   writeRequest(file, request);
