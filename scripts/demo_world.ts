@@ -8,6 +8,7 @@
 import { z } from "zod";
 import { Campaign, Release } from "shared/protocol/api.ts";
 import { type EcuState, isFinal } from "shared/protocol/common.ts";
+import { playOwners } from "./demo_owners.ts";
 import {
   madeUpPassword,
   otaJson,
@@ -96,6 +97,8 @@ export class DemoWorld {
   #password = "";
   #server: ServerProcess | undefined;
   #vehicle: VehicleProcess | undefined;
+  #owners: Promise<void> = Promise.resolve();
+  readonly #leaving = new AbortController();
 
   /** @param options Where, and whom to tell. */
   constructor(options: DemoWorldOptions) {
@@ -121,8 +124,13 @@ export class DemoWorld {
       OTA_PASSWORD: this.#password,
     });
     signal.throwIfAborted();
-    // Keys of its own, as a publisher would have them on a machine away from the server.
-    await this.#ota(["keys", "setup", `${data}/keys`]);
+    // Keys of its own, as their owners would have them on a machine away from the server.
+    const sign = () => this.#ota(["keys", "setup", `${data}/keys`]);
+    await sign();
+    this.#owners = playOwners({
+      ...{ server: this.#server.urls.http, password: this.#password, sign, note },
+      signal: this.#leaving.signal,
+    });
     signal.throwIfAborted();
 
     const first = await this.#firstCampaigns();
@@ -159,6 +167,8 @@ export class DemoWorld {
   /** Stops everything, the vehicle first, so that it can say goodbye. */
   async end(): Promise<void> {
     this.#ending = true;
+    this.#leaving.abort();
+    await this.#owners;
     for (const running of [...this.#running].reverse()) await this.#stop(running);
   }
 

@@ -116,12 +116,15 @@ interface Publication {
   readonly hardware: string;
   readonly version: string;
   readonly deltaFrom?: string;
+  /** What a patch gives: its owners sign what they have at hand. */
+  readonly image?: string;
 }
 
 async function publish(world: World, what: Publication): Promise<string> {
-  const { file, hardware, version, deltaFrom } = what;
+  const { file, hardware, version, deltaFrom, image } = what;
   const args = ["publish", file, "--hardware", hardware, "--version", version, "--notes", NOTES];
   if (deltaFrom !== undefined) args.push("--delta-from", deltaFrom);
+  if (image !== undefined) args.push("--image", image);
   const [{ campaign }] = await world.ota(...args) as [{ campaign: string }];
   return campaign;
 }
@@ -178,7 +181,9 @@ async function delta(world: World): Promise<StepResult> {
   );
   const file = `${world.folder}/ivi-1.1.0-1.2.0.patch`;
   await Deno.writeFile(file, patch);
-  const seen = await update(world, { file, version: "1.2.0", deltaFrom: "1.1.0" }, "confirmed");
+  const image = `${FIRMWARE}/ivi-1.2.0.bin`;
+  const what = { file, version: "1.2.0", deltaFrom: "1.1.0", image };
+  const seen = await update(world, what, "confirmed");
   return result("delta", seen, {
     "the campaign ended confirmed": seen.verdict.exit === 0,
     "another version runs": seen.before !== seen.after && seen.after === "1.2.0",

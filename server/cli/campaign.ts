@@ -19,7 +19,7 @@ export async function offer(context: Context, ids: readonly string[]): Promise<v
   const releases = ids.map((id) => argument(ReleaseId, id, "release"));
   const client = await context.client();
   show(context, await client.offer({ releases }));
-  await refuseUnsigned(client, releases);
+  await refuseUnsigned(context, client, releases);
 }
 
 /**

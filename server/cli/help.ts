@@ -36,8 +36,8 @@ added to it. The server makes deltas by itself, from what vehicles still run.
 An upload that was cut goes on where it stopped when the command is run again.
 
 A release is signed by its owners' offline keys: --keys DIR or OTA_KEYS, where as many keys lie as
-must sign. Without them, and for a patch, it waits on the server until it is signed (ota keys
---help), and the exit code is 5; unless the server has no root yet, which signs nothing.
+must sign. Without them, and for a patch without --image, it waits on the server until it is signed
+(ota keys --help), and the exit code is 5; unless the server has no root yet: it signs nothing.
 
 Notes, as UN R156 wants them: ${NOTE_NAMES.join(", ")}.
 A FILE is JSON with these five keys, or lines of "key: value"; none may be empty.

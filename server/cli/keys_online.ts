@@ -11,7 +11,7 @@ import { checkRoots } from "../trust/offline.ts";
 import { type Expected, requireOnly, reviewTargets } from "../trust/review.ts";
 import type { ApiClient } from "./client.ts";
 import type { Context } from "./context.ts";
-import { commandError, EXIT, usageError } from "./exit.ts";
+import { CommandError, commandError, EXIT, usageError } from "./exit.ts";
 import { KeyFolder } from "./keys_folder.ts";
 import {
   addRoots,
@@ -24,6 +24,12 @@ import {
 
 /** Keys of each role where they are made in passing: two sign, and one may be lost. */
 export const SETUP_KEYS = 3;
+
+/** Two who publish at once: each is the slower one a few times at most. */
+const SIGN_ATTEMPTS = 5;
+/** A program that signs for the owners, as in the demo, takes some seconds. */
+const OWNERS_MS = 10_000;
+const LOOK_MS = 250;
 
 /** `ota keys fetch FILE`: what is to be signed, as a file. */
 export async function fetchRequest(
@@ -163,6 +169,18 @@ export class PublishKeys {
    * @throws {UpdateFailure} `signingDiffers` If the server asks for anything else.
    */
   async sign(client: ApiClient, expected: Expected): Promise<void> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#sign(client, expected);
+      } catch (error) {
+        // Somebody else signed meanwhile: their targets come first, then these.
+        const outdated = error instanceof CommandError && error.facts.name === "signingOutdated";
+        if (!outdated || attempt === SIGN_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #sign(client: ApiClient, expected: Expected): Promise<void> {
     const request = await client.signingRequest([expected.path]);
     checkRoots(request, this.folder.known().roots);
     addTargets(this.folder, request);
@@ -179,22 +197,33 @@ function isSetUp({ image }: SigningState): boolean {
 }
 
 /**
- * Says so when releases were published that vehicles cannot have yet.
+ * Says so when releases were published that vehicles cannot have yet, after a while in which their
+ * owners may be about to sign.
  *
+ * @param context Where to say that it waits.
  * @param client The server.
  * @param releases Those that were published or offered.
  * @throws {CommandError} Precondition, `releaseUnsigned`, if one waits for its signature.
  */
 export async function refuseUnsigned(
+  context: Context,
   client: ApiClient,
   releases: readonly string[],
 ): Promise<void> {
-  const state = await client.signingState();
-  if (!isSetUp(state)) return; // It signs nothing yet, and vehicles ask for nothing signed.
-  const { awaiting } = state;
-  const waiting = releases.filter((release) => awaiting.includes(release));
-  if (waiting.length === 0) return;
-  throw commandError(
+  const endMs = performance.now() + OWNERS_MS;
+  for (let first = true;; first = false) {
+    const state = await client.signingState();
+    if (!isSetUp(state)) return; // It signs nothing yet, and vehicles ask for nothing signed.
+    const waiting = releases.filter((release) => state.awaiting.includes(release));
+    if (waiting.length === 0) return;
+    if (performance.now() >= endMs) throw unsigned(waiting);
+    if (first) context.output.note(`Waiting for the owners' signature of ${waiting.join(", ")}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+function unsigned(waiting: readonly string[]): CommandError {
+  return commandError(
     EXIT.precondition,
     "releaseUnsigned",
     `Cannot reach vehicles yet: ${waiting.join(", ")} is on the server and waits for the ` +

@@ -122,6 +122,7 @@ function addReleases(ota: Command): void {
       several,
     )
     .option("--keys <dir>", "sign it with the offline keys of this folder (default: OTA_KEYS)")
+    .option("--image <file>", "what a patch gives, so that it can be signed with --keys")
     .addHelpText("after", ABOUT_PUBLISH);
   add(ota, "offer <release...>", {
     about: "offer releases, drafts or not, as one bundle",

@@ -27,6 +27,7 @@ export interface PublishOptions {
   readonly rxswin?: readonly string[];
   readonly needs?: readonly string[];
   readonly keys?: string;
+  readonly image?: string;
 }
 
 const BSDIFF40 = new TextEncoder().encode("BSDIFF40");
@@ -91,11 +92,12 @@ export async function publish(
     notes,
   });
   // What a patch gives is known to the server only: it is signed by who has the image at hand.
-  const signs = keys !== undefined && body.deltaFrom === undefined;
+  const image = body.deltaFrom === undefined ? path : options.image;
+  const signs = keys !== undefined && image !== undefined && !carrierAdded;
   if (signs) {
     const { hardware, version, rxswin, needs } = body;
     const custom = { hardware, version, counter, notes, rxswin, needs };
-    await keys.sign(client, { path: release, ...measure(path), custom });
+    await keys.sign(client, { path: release, ...measure(image), custom });
   }
   const outcome = carrierAdded
     ? "the patch was added to the release that exists"
@@ -106,7 +108,7 @@ export async function publish(
     { release, campaign, counter, sha256 },
     `Published ${release}, counter ${counter}, image ${sha256}: ${outcome}`,
   );
-  if (!signs && !carrierAdded) await refuseUnsigned(client, [release]);
+  if (!signs && !carrierAdded) await refuseUnsigned(context, client, [release]);
 }
 
 function counterOf(typed: string): number {
