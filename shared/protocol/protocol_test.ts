@@ -10,10 +10,11 @@ import * as ecu from "./ecu.ts";
 import * as hmi from "./hmi.ts";
 import * as messages from "./messages.ts";
 import * as signedTargets from "./signed_targets.ts";
+import * as signing from "./signing.ts";
 import { announceTopic, mayPublish, maySubscribe, parseTopic, vehicleTopic } from "./topics.ts";
 
 const SCHEMAS: Record<string, unknown> = {
-  ...{ ...api, ...director, ...ecu, ...hmi, ...messages, ...signedTargets },
+  ...{ ...api, ...director, ...ecu, ...hmi, ...messages, ...signedTargets, ...signing },
 };
 
 function schemaOf(name: string): z.ZodType {
