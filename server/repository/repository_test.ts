@@ -172,6 +172,22 @@ Deno.test("an upload of too few signatures, of an old version or of other words 
     409,
     "signingOutdated",
   );
+  // A second root that only its own keys have signed, and one by the old keys alone.
+  const again = await server.get<SigningRequest>("/api/v1/signing");
+  const old = owners.keys["image/root"].map(({ keyId }) => keyId);
+  const [keep, ...gone] = old;
+  const rotated = owners.next(again, { drop: gone });
+  const only = (ids: readonly string[]) => ({
+    roots: {
+      image: {
+        ...rotated.roots.image!,
+        signatures: rotated.roots.image!.signatures.filter(({ keyid }) => ids.includes(keyid)),
+      },
+    },
+  });
+  const fresh = owners.keys["image/root"].map(({ keyId }) => keyId);
+  await assertRefused(await upload(server, only(fresh)), 422, "signatureMissing");
+  await assertRefused(await upload(server, only([keep!])), 422, "signatureMissing");
   // The owners are tricked into another image than the one that was published.
   const second = await server.get<SigningRequest>("/api/v1/signing");
   const forged = structuredClone(second);
