@@ -151,6 +151,7 @@ export const FAILURES = {
   userUnknown:           { code: 1405, stage: "policy",   retry: "never", remedy: "See `ota user list`" },
   userTaken:             { code: 1406, stage: "policy",   retry: "never", remedy: "Choose another name, or change that user with `ota user`" },
   tokenInvalid:          { code: 1501, stage: "policy",   retry: "never", remedy: "Ask for a new token with `ota enrol --vin VIN`" },
+  preconditionFailed:    { code: 1601, stage: "internal", retry: "never", remedy: "See what the self-check says" },
   signatureMissing:      { code: 1701, stage: "metadata", retry: "never", attack: "arbitrarySoftware", remedy: "Sign it with as many keys of the role as its threshold asks for: `ota keys sign`" },
   releaseUnsigned:       { code: 1702, stage: "metadata", retry: "never", remedy: "Sign it: `ota keys fetch FILE`, `ota keys sign DIR FILE`, `ota keys upload FILE`, or publish with --keys DIR" },
   signingOutdated:       { code: 1703, stage: "metadata", retry: "never", attack: "rollback", remedy: "Somebody signed meanwhile: fetch a new request with `ota keys fetch FILE` and sign that" },
@@ -159,7 +160,6 @@ export const FAILURES = {
   keysExposed:           { code: 1706, stage: "policy",   retry: "never", remedy: "Make the file readable by its owner only (chmod 600, its folder 700); if others may have read it, revoke the key" },
   rootMissing:           { code: 1707, stage: "metadata", retry: "never", remedy: "Set the repository up once: `ota keys setup DIR`" },
   signingDiffers:        { code: 1708, stage: "metadata", retry: "never", attack: "arbitrarySoftware", remedy: "Do not sign: the server asks for something else than was published; look into its log and revoke its keys if it was broken into" },
-  preconditionFailed:    { code: 1601, stage: "internal", retry: "never", remedy: "See what the self-check says" },
 } as const satisfies Record<string, FailureKind>;
 
 /** The name of a failure, as used in code, logs and HMI copy. */
