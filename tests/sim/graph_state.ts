@@ -10,7 +10,8 @@
  * - A sector of a record that is not whole: no bit of it is looked at after its check fails.
  * - Content that a head names but whose check fails; and content that no head names: the next
  *   write replaces it whole before a head names it.
- * - Instants and durations in the journal: shown and reported, nothing is decided by them.
+ * - Instants and durations in the journal: shown and reported, nothing is decided by them. Likewise
+ *   the words of a failed trial in its log, its instant, and the log's id, which is made of it.
  * - Starts: they only make sequence numbers of reports, which the server wants to rise. So what
  *   counts is whether the server knows a higher one: that would be a vehicle nobody hears.
  * - A sector of a slot that is none of any image: every check of a leaf or a slot fails alike.
@@ -20,6 +21,7 @@
 import { concatBytes, crc32, toHex } from "shared/bytes.ts";
 import { PAGE_BYTES } from "shared/limits.ts";
 import { nodeHash } from "shared/node/digest.ts";
+import { type BootLayout, bootLayout } from "vehicle/bootloader/boot_layout.ts";
 import { JOURNAL_HEADS, TARGETS_HEADS } from "vehicle/gateway/journal.ts";
 
 const PAGE_SECTORS = PAGE_BYTES / 512;
@@ -66,15 +68,32 @@ function newestFirst(a: Copy, b: Copy): number {
  * @returns The same text for media that no program can tell apart.
  */
 export function recordsKey(sectors: Sectors, count: number): string {
+  const { trialLogHeads: heads, trialLogAreas: areas } = layoutOf(count);
   const whole: Copy[] = [];
   for (let i = 0; i < count; i += PAGE_SECTORS) { // A record begins a page: boot_layout.ts.
-    const copy = copyOf(sectors(i));
+    const copy = heads.includes(i) ? null : copyOf(sectors(i));
     if (copy !== null) whole.push(copy);
   }
+  const logs = contents(sectors, { heads, areas });
   return whole.toSorted((a, b) =>
     a.magic < b.magic ? -1 : a.magic > b.magic ? 1 : newestFirst(a, b)
   )
-    .map(({ text }) => text).join("\n");
+    .map(({ text }) => text).concat(logs.map((text) => `L${trialOf(text)}`)).join("\n");
+}
+
+const layouts = new Map<number, BootLayout>();
+
+function layoutOf(sectors: number): BootLayout {
+  const known = layouts.get(sectors) ?? bootLayout({ sectors, sectorBytes: 512 });
+  layouts.set(sectors, known);
+  return known;
+}
+
+/** Which trial a log is of; its words and its instant are only passed on. Reported, it is empty. */
+function trialOf(log: string | undefined): string {
+  if (log === undefined || log === "") return log ?? "-";
+  const { sha256, failure } = JSON.parse(log);
+  return `${sha256} ${failure}`;
 }
 
 /** Where the gateway keeps its records (journal.ts); a test holds this against the product. */
@@ -90,8 +109,14 @@ const RECORDS = [
 /** What a head was last found to name, and the sectors it lay in. */
 const named = new WeakMap<Copy, { sectors: Uint8Array[]; text: string | undefined }>();
 
-/** Whole contents of one of the gateway's records, newest first; `undefined` where a check fails. */
-function contents(sectors: Sectors, record: typeof RECORDS[number]): (string | undefined)[] {
+/** Where a record's two heads lie, and the areas that they name. */
+interface Heads {
+  readonly heads: readonly number[];
+  readonly areas: readonly [number, number];
+}
+
+/** Whole contents of a record in two areas, newest first; `undefined` where a check fails. */
+function contents(sectors: Sectors, record: Heads): (string | undefined)[] {
   return record.heads.map((at) => copyOf(sectors(at))).filter((copy) => copy !== null)
     .toSorted(newestFirst).map((head) => {
       const { payload } = head;

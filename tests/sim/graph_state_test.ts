@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert/mod.js";
 import { Journal, NEW_JOURNAL } from "vehicle/gateway/journal.ts";
 import { BootRecordStore, EMPTY_SLOT } from "vehicle/bootloader/boot_record.ts";
+import { sha256Digest } from "shared/node/digest.ts";
+import { TrialLogStore } from "vehicle/ecu/trial_log.ts";
 import { gatewayKey, journalText, recordsKey, SlotKeys } from "./graph_state.ts";
 import { SimDisk } from "./sim_disk.ts";
 import { targets } from "./sim_release.ts";
@@ -80,4 +82,25 @@ Deno.test("SlotKeys tells sectors of the images apart, and all else alike", () =
     slots.key((sector) => new Uint8Array(512).fill(fills[sector]!), fills.length);
   assertEquals(key(1, 9), key(1, 8));
   assertEquals(new Set([key(1, 2), key(2, 1), key(0, 1), key(9, 1)]).size, 4);
+});
+
+Deno.test("recordsKey() knows which failed trial a log is of and whether it waits, not when it was, nor its words", () => {
+  const image = { sha256: "ab".repeat(32), lengthBytes: 5, counter: 2, version: "2.0.0" };
+  const log = (failure: "imageCrashed" | "imageHung", nowMs: number, reported = false) => {
+    const disk = new SimDisk(64);
+    const store = new TrialLogStore(disk, sha256Digest);
+    const verdict = { failure, detail: `at ${nowMs}` };
+    const serial = "body";
+    store.write({ serial, image, verdict, lines: [`+${nowMs} ms`], nowMs });
+    if (reported) store.clear(store.waiting()!.id);
+    return recordsKey(sectorsOf(disk), 64);
+  };
+  assertEquals(log("imageCrashed", 5_000), log("imageCrashed", 900_000));
+  const keys = [
+    log("imageCrashed", 5_000),
+    log("imageHung", 5_000),
+    log("imageCrashed", 5_000, true),
+    recordsKey(sectorsOf(new SimDisk(64)), 64),
+  ];
+  assertEquals(new Set(keys).size, keys.length);
 });
