@@ -196,8 +196,10 @@ test("what is retained is right after a restart of the broker, of the server, an
   await says(["announce/ivi-rpi4 1.0.0", "server/status running"]);
 });
 
+/** With its rights, as `cp -a` does: keys that others may read keep the server from starting. */
 async function copyFolder(source: string, target: string): Promise<void> {
-  await Deno.mkdir(target);
+  const { mode } = await Deno.stat(source);
+  await Deno.mkdir(target, { mode: mode! & 0o777 });
   for await (const { name, isDirectory } of Deno.readDir(source)) {
     if (isDirectory) await copyFolder(`${source}/${name}`, `${target}/${name}`);
     else await Deno.copyFile(`${source}/${name}`, `${target}/${name}`);
