@@ -74,7 +74,7 @@ export const PROGRAMS: readonly Program[] = [
     flags: [
       "--unstable-worker-options",
       "--v8-flags=--max-semi-space-size=1,--max-old-space-size=256,--expose-gc," +
-      "--no-turbofan,--single-threaded",
+      "--no-turbofan",
     ],
   },
   {

@@ -92,7 +92,7 @@ export interface VehicleProcessOptions extends ProcessOptions {
  * they pile up to some 100 MB before anybody looks (measured: tests/bench/memory.ts).
  */
 const YOUNG_SPACE = "--v8-flags=--max-semi-space-size=1";
-const VEHICLE_FLAGS = `${YOUNG_SPACE},--expose-gc,--no-turbofan,--single-threaded`;
+const VEHICLE_FLAGS = `${YOUNG_SPACE},--expose-gc,--no-turbofan`;
 const VEHICLE = "vehicle/main.ts";
 
 const ANY_PORT = "127.0.0.1:0";

@@ -34,10 +34,10 @@ interface Options {
 
 /**
  * As in deno.json. What applying a container in little memory needs: collections when leaves were
- * hashed, and neither the optimising compiler (3 MiB at the peak, its own code included) nor
- * threads that compile and collect beside the program (1 MiB). docs/decisions/0002.
+ * hashed, and no optimising compiler (3 MiB at the peak, its own code included).
+ * docs/decisions/0002.
  */
-const V8_FLAGS = ["--expose-gc", "--no-turbofan", "--single-threaded"];
+const V8_FLAGS = ["--expose-gc", "--no-turbofan"];
 
 const log = (line: string) => console.error(`vehicle: ${line}`);
 

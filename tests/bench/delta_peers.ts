@@ -27,7 +27,7 @@ export interface Tool {
 export const OTA_FLAGS = "--v8-flags=--max-semi-space-size=1,--expose-gc";
 
 /** The flags that `deno task vehicle` sets. */
-export const VEHICLE_FLAGS = `${OTA_FLAGS},--no-turbofan,--single-threaded`;
+export const VEHICLE_FLAGS = `${OTA_FLAGS},--no-turbofan`;
 
 const CLI = new URL("../../server/cli/main.ts", import.meta.url).pathname;
 
