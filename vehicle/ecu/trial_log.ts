@@ -2,8 +2,8 @@
  * The log of a failed trial: the verdict and the last words of the image, kept on the boot
  * partition across the way back and any power cut, until the server has it.
  *
- * A durable area behind the boot record and the checkpoint of the same partition: heads at sectors
- * 2 and half + 2, the content, JSON, behind each.
+ * A durable area on pages of its own, behind the boot record and the checkpoint of the same
+ * partition (bootloader/boot_layout.ts). The content is JSON.
  *
  * @module
  */
